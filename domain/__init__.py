@@ -1,0 +1,1 @@
+"""The business: pure rules over immutable data; needs msgspec and the standard library."""

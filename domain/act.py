@@ -1,0 +1,29 @@
+"""Who acts, when it takes effect, on what authority and why."""
+
+from typing import Annotated, TypeAlias
+from uuid import UUID
+
+from msgspec import Meta
+
+from crmcore.domain.value import Instant, Note, Rejection, Text, Value
+
+Role: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
+
+
+class Act(Value):
+    """One person's or program's act; its command id makes carrying it out twice harmless."""
+
+    by: Text
+    effective_at: Instant
+    command_id: UUID
+    roles: frozenset[Role] = frozenset()
+    because: Note = ""
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+
+
+class FutureDated(Rejection):
+    """A fact takes effect at the latest when it is recorded (rules.md X1)."""
+
+    effective_at: Instant
+    now: Instant

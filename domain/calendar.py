@@ -1,0 +1,47 @@
+"""Business time: a date stands for its whole day in the business time zone."""
+
+from calendar import monthrange
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_TICK = timedelta(microseconds=1)
+
+
+@lru_cache
+def zone(name: str) -> tzinfo:
+    """Return a time zone by its IANA name; ValueError if there is none."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"there is no time zone {name!r} on this system") from error
+
+
+@lru_cache(
+    maxsize=100_000
+)  # windows end on few different days, and a rebuild asks millions of times
+def add_months(day: date, months: int) -> date:
+    """Return the same day so many months later, or the last day of a shorter month (rules.md X6).
+
+    >>> add_months(date(2024, 8, 31), 6), add_months(date(2024, 2, 29), 12)
+    (datetime.date(2025, 2, 28), datetime.date(2025, 2, 28))
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def day_of(instant: datetime, where: tzinfo) -> date:
+    """Return the business day an instant falls on."""
+    return instant.astimezone(where).date()
+
+
+def start_of(day: date, where: tzinfo) -> datetime:
+    """Return the instant at which a business day starts."""
+    return datetime.combine(day, time(), where).astimezone(UTC)
+
+
+def end_of(day: date, where: tzinfo) -> datetime:
+    """Return the last instant of a business day."""
+    return start_of(day + timedelta(days=1), where) - _TICK

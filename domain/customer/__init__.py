@@ -1,0 +1,202 @@
+"""A customer: who they are, what credit they have, what they buy, order, owe and pay.
+
+One aggregate, so that the credit check is atomic with the acceptance of an order. Each concept has
+a file of its own with its commands, events, rejections and state; here they meet.
+"""
+
+from datetime import timedelta
+from functools import partial
+from itertools import chain
+from typing import TypeAlias
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from crmcore.domain.act import Act
+from crmcore.domain.customer import credit, orders, profile, receivables, sales
+from crmcore.domain.customer.card import (
+    BankAccount,
+    Contact,
+    Registration,
+    Revenue,
+    Site,
+    Terms,
+)
+from crmcore.domain.customer.credit import (
+    ApproveLimit,
+    Credit,
+    LowerLimit,
+    OverrideGrade,
+    PlaceHold,
+    Policy,
+    RecordInvestigation,
+    RejectLimit,
+    ReleaseHold,
+    RequestLimit,
+    WithdrawRequest,
+)
+from crmcore.domain.customer.orders import (
+    AcceptOrder,
+    CancelOrder,
+    Order,
+    Orders,
+)
+from crmcore.domain.customer.profile import (
+    Blacklist,
+    ChangeBankAccounts,
+    ChangeContacts,
+    ChangeIdentity,
+    ChangeRegistration,
+    ChangeSites,
+    ChangeTerms,
+    Deactivate,
+    LogInteraction,
+    NotActive,
+    NotRegistered,
+    Profile,
+    Reactivate,
+    Register,
+)
+from crmcore.domain.customer.receivables import (
+    DisputeInvoice,
+    Invoice,
+    InvoiceIssued,
+    Invoices,
+    IssueCreditNote,
+    IssueInvoice,
+    ReceivePayment,
+    ResolveDispute,
+)
+from crmcore.domain.customer.sales import (
+    Purchases,
+    RecordPurchase,
+    ReturnPurchase,
+)
+from crmcore.domain.decider import Decider
+from crmcore.domain.money import CurrencyMismatch, one_currency
+from crmcore.domain.value import Value, require
+
+__all__ = [
+    "AcceptOrder",
+    "ApproveLimit",
+    "BankAccount",
+    "Blacklist",
+    "CancelOrder",
+    "ChangeBankAccounts",
+    "ChangeContacts",
+    "ChangeIdentity",
+    "ChangeRegistration",
+    "ChangeSites",
+    "ChangeTerms",
+    "Command",
+    "Contact",
+    "Customer",
+    "Deactivate",
+    "DisputeInvoice",
+    "Event",
+    "IssueCreditNote",
+    "IssueInvoice",
+    "LogInteraction",
+    "LowerLimit",
+    "OverrideGrade",
+    "PlaceHold",
+    "Policy",
+    "Reactivate",
+    "Reason",
+    "ReceivePayment",
+    "RecordInvestigation",
+    "RecordPurchase",
+    "Register",
+    "Registration",
+    "RejectLimit",
+    "ReleaseHold",
+    "RequestLimit",
+    "ResolveDispute",
+    "ReturnPurchase",
+    "Revenue",
+    "Site",
+    "Terms",
+    "WithdrawRequest",
+    "credit",
+    "decide",
+    "decider",
+    "evolve",
+    "orders",
+    "profile",
+    "receivables",
+    "sales",
+]
+
+Command: TypeAlias = (
+    sales.Command | orders.Command | receivables.Command | credit.Command | profile.Command
+)
+Event: TypeAlias = sales.Event | orders.Event | receivables.Event | credit.Event | profile.Event
+Reason: TypeAlias = (
+    sales.Reason | orders.Reason | receivables.Reason | credit.Reason | profile.Reason
+    | CurrencyMismatch
+)  # fmt: skip
+
+
+class Customer(Value):
+    """The customer so far."""
+
+    profile: Profile = Profile()
+    credit: Credit = Credit()
+    purchases: Purchases = ()
+    orders: Orders = ()
+    invoices: Invoices = ()
+
+
+def decide(command: Command, customer: Customer, act: Act, policy: Policy) -> tuple[Event, ...]:
+    """Return what happens when this command meets this customer."""
+    require(customer.profile.is_registered or isinstance(command, Register), NotRegistered())
+    if isinstance(command, AcceptOrder | IssueInvoice):
+        for left in (i.left for i in chain[Order | Invoice](customer.orders, customer.invoices)):
+            one_currency(command.amount, left)
+    day = policy.day(act)
+    if isinstance(command, sales.Command):
+        return sales.decide(command, customer.purchases)
+    if isinstance(command, receivables.Command):
+        return receivables.decide(command, customer.invoices, day + _terms(customer, policy))
+    if isinstance(command, orders.Command):
+        status = customer.profile.status
+        require(status == "active", NotActive(status=status))
+        open_now = (customer.orders, customer.invoices)
+        return orders.decide(command, *open_now, customer.credit, day, policy)
+    if isinstance(command, credit.Command):
+        return credit.decide(command, customer.credit, act, policy)
+    return profile.decide(command, customer.profile)
+
+
+def evolve(customer: Customer, event: Event) -> Customer:
+    """Return the customer after a fact. No rules here: what happened, happened."""
+    if isinstance(event, sales.Event):
+        return replace(customer, purchases=sales.evolve(customer.purchases, event))
+    if isinstance(event, InvoiceIssued):
+        customer = replace(customer, orders=orders.evolve(customer.orders, event))
+    if isinstance(event, receivables.Event):
+        return replace(customer, invoices=receivables.evolve(customer.invoices, event))
+    if isinstance(event, orders.Event):
+        return replace(customer, orders=orders.evolve(customer.orders, event))
+    if isinstance(event, credit.Event):
+        return replace(customer, credit=credit.evolve(customer.credit, event))
+    return replace(customer, profile=profile.evolve(customer.profile, event))
+
+
+def decider(policy: Policy) -> Decider[Command, Customer, Event]:
+    """Return the customer rules under this policy."""
+    return Decider(
+        kind="customer",
+        initial=Customer(),
+        decide=partial(decide, policy=policy),
+        evolve=evolve,
+        customer=lambda own_id, _: own_id,
+        commands=Command,
+        events=Event,
+        rejections=Reason,
+    )
+
+
+def _terms(customer: Customer, policy: Policy) -> timedelta:
+    agreed = customer.profile.terms.payment_days
+    return timedelta(days=policy.payment_days if agreed is UNSET else agreed)

@@ -1,0 +1,128 @@
+"""What a customer buys and pays at once, and what of it comes back."""
+
+from typing import Annotated, TypeAlias, assert_never
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from crmcore.domain.money import Money
+from crmcore.domain.value import Ref, Rejection, Text, Value, found, require
+
+REMEMBERED_MAX = 100
+
+
+# Commands
+
+
+class RecordPurchase(Value, tag="customer.record_purchase"):
+    """Write down a sale that was paid at once; an amount of 0 is a fact and counts for nothing."""
+
+    purchase: Ref
+    amount: Money
+    quantity: Annotated[int, Meta(ge=0)] | None = None
+    product: Text | None = None
+
+
+class ReturnPurchase(Value, tag="customer.return_purchase"):
+    """Take goods of a purchase back for money."""
+
+    purchase: Ref
+    amount: Money
+
+
+Command: TypeAlias = RecordPurchase | ReturnPurchase
+
+
+# Events
+
+
+class PurchaseRecorded(Value, tag="customer.purchase_recorded"):
+    """The customer bought and paid at once."""
+
+    purchase: Ref
+    amount: Money
+    quantity: int | None
+    product: Text | None
+
+
+class PurchaseReturned(Value, tag="customer.purchase_returned"):
+    """Goods of a purchase came back for this much money."""
+
+    purchase: Ref
+    amount: Money
+
+
+Event: TypeAlias = PurchaseRecorded | PurchaseReturned
+
+
+# Rejections
+
+
+class NotPositive(Rejection):
+    """An amount of money that changes hands is more than nothing."""
+
+    amount: Money
+
+
+class UnknownPurchase(Rejection):
+    """What comes back was bought, among the latest purchases."""
+
+    purchase: str
+
+
+class TooMuchReturned(Rejection):
+    """Nobody gets back more than was paid."""
+
+    left: Money
+
+
+Reason: TypeAlias = NotPositive | UnknownPurchase | TooMuchReturned
+
+
+# State
+
+
+class Purchase(Value):
+    """What of a purchase can still come back."""
+
+    name: str
+    left: Money
+
+
+Purchases: TypeAlias = tuple[Purchase, ...]  # the latest REMEMBERED_MAX
+
+
+def decide(command: Command, purchases: Purchases) -> tuple[Event, ...]:
+    """Return what is bought or comes back."""
+    match command:
+        case RecordPurchase(amount=amount):
+            require(amount.minor >= 0, NotPositive(amount=amount))
+            return (
+                PurchaseRecorded(
+                    purchase=command.purchase,
+                    amount=amount,
+                    quantity=command.quantity,
+                    product=command.product,
+                ),
+            )
+        case ReturnPurchase(purchase=name, amount=amount):
+            require(amount.minor > 0, NotPositive(amount=amount))
+            bought = next((p for p in reversed(purchases) if p.name == name), None)
+            left = found(bought, UnknownPurchase(purchase=name)).left
+            require(amount <= left, TooMuchReturned(left=left))
+            return (PurchaseReturned(purchase=name, amount=amount),)
+        case _:
+            assert_never(command)
+
+
+def evolve(purchases: Purchases, event: Event) -> Purchases:
+    """Return what can still come back after a fact."""
+    match event:
+        case PurchaseRecorded(purchase=name, amount=amount):
+            return (*purchases, Purchase(name=name, left=amount))[-REMEMBERED_MAX:]
+        case PurchaseReturned(purchase=name, amount=amount):
+            return tuple(
+                replace(p, left=p.left - amount) if p.name == name else p for p in purchases
+            )
+        case _:
+            assert_never(event)

@@ -1,0 +1,41 @@
+"""A store by its name: a PostgreSQL server's URL, or the directory of an embedded server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crmcore.infrastructure.database import migrate, pool
+from crmcore.infrastructure.embedded import server
+from crmcore.infrastructure.postgres import PostgresJournal
+from crmcore.infrastructure.recorder import PostgresRecorder
+from crmcore.infrastructure.views import PostgresViews
+
+
+@contextmanager
+def opened(store: str) -> Iterator[tuple[PostgresJournal, PostgresViews]]:
+    """Open a store; an embedded one is made and migrated, a server's schema is checked only."""
+    with _url(store) as url:
+        if not is_url(store):
+            migrate(url)
+        with pool(url) as connections:
+            yield PostgresJournal(PostgresRecorder(connections)), PostgresViews(connections)
+
+
+def migrated(store: str) -> tuple[int, int]:
+    """Bring the schema of a store up to date; return its version before and after."""
+    with _url(store) as url:
+        return migrate(url)
+
+
+def is_url(store: str) -> bool:
+    """Tell a server's URL from a directory; a mistyped URL is a URL still."""
+    return "://" in store or store.startswith(("postgres:", "postgresql:"))
+
+
+@contextmanager
+def _url(store: str) -> Iterator[str]:
+    if is_url(store):
+        yield store
+    else:
+        with server(Path(store)) as url:
+            yield url

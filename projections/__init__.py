@@ -1,0 +1,1 @@
+"""Questions answered from facts: pure folds for any date, as known on any date."""

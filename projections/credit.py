@@ -1,0 +1,335 @@
+"""The credit level: how well a customer pays, and what may still be sold on account."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from functools import partial
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from crmcore.domain import customer
+from crmcore.domain.act import Act
+from crmcore.domain.calendar import add_months, day_of, start_of, zone
+from crmcore.domain.customer import AcceptOrder, Customer, orders, profile
+from crmcore.domain.customer.credit import GradeOverridden
+from crmcore.domain.customer.receivables import CreditNoteIssued, InvoiceIssued, PaymentReceived
+from crmcore.domain.money import Money
+from crmcore.domain.recorded import Recorded
+from crmcore.domain.value import Rejected, Value
+from crmcore.projections.projection import Details, Projection, Verdict
+
+Days: TypeAlias = Annotated[int, Meta(ge=1)]
+Weight: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
+
+FULL = 1000  # the score and each part of it are thousandths, rounded down: no floats
+DAY = timedelta(days=1)
+GRADES = ("A", "B", "C", "D", "unrated")
+
+
+class Policy(Value):
+    """The weights, thresholds and gates of rules.md 3.2."""
+
+    paid_in_terms_weight: Weight = 40
+    average_late_weight: Weight = 20
+    longest_late_weight: Weight = 15
+    investigation_weight: Weight = 15
+    tenure_weight: Weight = 10
+    average_late_days_max: Days = 30
+    longest_late_days_max: Days = 90
+    tenure_days_full: Days = 1095
+    window_months: Days = 12
+    overdue_days_gate: Days = 90
+    a_score: int = 800
+    b_score: int = 600
+    acceptance: customer.Policy = customer.Policy()
+    time_zone: str = "UTC"
+
+
+class Invoice(Value):
+    """An invoice: what it came to, when it was due, when it was paid in full if it was."""
+
+    name: str
+    amount: Money
+    due_on: date
+    position: int
+    settled_on: date | None = None
+
+    def days_late(self, today: date) -> int:
+        """Return how late it was paid, or is by now."""
+        return max(0, ((self.settled_on or today) - self.due_on).days)
+
+
+Invoices: TypeAlias = tuple[Invoice, ...]
+
+
+class Standing(Value):
+    """What the grade depends on; the customer's state is the one that accepts orders."""
+
+    customer: Customer = Customer()
+    since: date | None = None
+    unpaid: Invoices = ()
+    settled: Invoices = ()
+    blacklisted: int = 0
+    overridden: int = 0
+    investigated: int = 0
+
+
+class Grade(Value):
+    """A grade with the rule that set it and the score behind it."""
+
+    grade: str
+    rule: str
+    score: int | None
+    because: tuple[int, ...]
+
+
+def apply(before: Standing, fact: Recorded[Any], policy: Policy) -> Standing:
+    """Return the standing after a fact."""
+    if fact.stream.kind != "customer":
+        return before
+    event, day = fact.event, day_of(fact.effective_at, zone(policy.time_zone))
+    after = replace(before, customer=customer.evolve(before.customer, event))
+    match event:
+        case PaymentReceived(invoice=name) | CreditNoteIssued(invoice=name):
+            is_open = any(invoice.name == name for invoice in after.customer.invoices)
+            return after if is_open else _settle(after, name, day, policy)
+        case InvoiceIssued(invoice=name, amount=amount, due_on=due_on):
+            invoice = Invoice(name=name, amount=amount, due_on=due_on, position=fact.position)
+            return replace(after, unpaid=(*before.unpaid, invoice))
+        case customer.credit.CreditInvestigated():
+            return replace(after, investigated=fact.position)
+        case GradeOverridden():
+            return replace(after, overridden=fact.position)
+        case profile.Blacklisted():
+            return replace(after, blacklisted=fact.position)
+        case profile.CustomerRegistered():
+            return replace(after, since=day)
+        case _:
+            return after
+
+
+def judge(standing: Standing, at: datetime, policy: Policy) -> Verdict | None:
+    """Return the grade in effect; one that the general manager set stands before the computed."""
+    if standing.since is None:
+        return None
+    today = day_of(at, zone(policy.time_zone))
+    computed = _computed(standing, today, policy)
+    if override := _override(standing, today):
+        rule = f"set by the general manager until {override.until}: {override.reason}"
+        return Verdict(answer=override.grade, rule=rule, because=(standing.overridden,))
+    return Verdict(answer=computed.grade, rule=computed.rule, because=computed.because)
+
+
+def details(standing: Standing, at: datetime, policy: Policy) -> Details:
+    """Return the computed grade and score, and what an order would meet."""
+    today = day_of(at, zone(policy.time_zone))
+    computed = _computed(standing, today, policy)
+    score = "-" if computed.score is None else f"{computed.score} of {FULL}"
+    account = _account(standing.customer, at, policy.acceptance)
+    return (("computed", computed.grade), ("score", score), *account)
+
+
+def next_look(standing: Standing, at: datetime, policy: Policy) -> datetime | None:
+    """Return the first later day on which the grade may differ although nothing happens."""
+    if standing.since is None:
+        return None
+    where = zone(policy.time_zone)
+    today = day_of(at, where)
+    later = [day for day in _ends(standing, policy) if day > today]
+    if not later:
+        return start_of(today + DAY, where) if _worsens(standing, today, policy) else None
+    if _worsens(standing, today, policy):
+        return start_of(today + DAY, where)
+    return start_of(_improves(standing, today, min(later), policy), where)
+
+
+def credit(policy: Policy) -> Projection[Standing]:
+    """Return the credit projection under a policy."""
+    return Projection(
+        question="credit",
+        initial=Standing(),
+        apply=partial(apply, policy=policy),
+        judge=partial(judge, policy=policy),
+        next_look=partial(next_look, policy=policy),
+        details=partial(details, policy=policy),
+    )
+
+
+def _settle(standing: Standing, name: str, day: date, policy: Policy) -> Standing:
+    """Move an invoice to the settled ones, and forget those that have left the window."""
+    paid = tuple(replace(i, settled_on=day) for i in standing.unpaid if i.name == name)
+    kept = tuple(i for i in standing.settled if _leaves(i, policy) > day)
+    unpaid = tuple(i for i in standing.unpaid if i.name != name)
+    return replace(standing, unpaid=unpaid, settled=(*kept, *paid))
+
+
+def _leaves(invoice: Invoice, policy: Policy) -> date:
+    """Return when an invoice leaves the window: by its due day, so that paying later is no gain."""
+    return add_months(invoice.due_on, policy.window_months)
+
+
+def _overdue(standing: Standing, today: date) -> Invoices:
+    """Return the unpaid invoices that are overdue and not disputed."""
+    disputed = {invoice.name for invoice in standing.customer.invoices if invoice.disputed}
+    return tuple(i for i in standing.unpaid if i.due_on < today and i.name not in disputed)
+
+
+def _computed(standing: Standing, today: date, policy: Policy) -> Grade:
+    """Return the grade by score and gates (rules.md 3.2)."""
+    if standing.customer.profile.status == "blacklisted":
+        rule = "a blacklisted customer has grade D"
+        return Grade(grade="D", rule=rule, score=None, because=(standing.blacklisted,))
+    judged = _judged(standing, today, policy)
+    investigated = _investigated(standing, today)
+    if not judged and not investigated:
+        rule = (
+            f"nothing that was due in {policy.window_months} months is paid, nothing is overdue, "
+            "and no investigation holds"
+        )
+        return Grade(grade="unrated", rule=rule, score=None, because=())
+    score = _score(standing, judged, today, policy)
+    positions = tuple(sorted(invoice.position for invoice in judged))
+    because = (*positions, standing.investigated) if investigated else positions
+    by_score = "A" if score >= policy.a_score else "B" if score >= policy.b_score else "C"
+    grade, rule = by_score, f"the score is {score} of {FULL}"
+    if not investigated and grade == "A":
+        grade, rule = "B", "without an investigation that holds, B at best"
+    gate = policy.overdue_days_gate
+    if any(i.days_late(today) > gate for i in _overdue(standing, today)) and grade != "C":
+        grade, rule = "C", f"overdue for more than {gate} days, C at best"
+    return Grade(grade=grade, rule=rule, score=score, because=because)
+
+
+def _score(standing: Standing, judged: Invoices, today: date, policy: Policy) -> int:
+    """Return the weighted mean of the parts that are known; a missing part has no weight."""
+    parts = [(policy.tenure_weight, _tenure(standing, today, policy))]
+    if judged:
+        in_terms, average, longest = _payment_parts(judged, today, policy)
+        parts += [
+            (policy.paid_in_terms_weight, in_terms),
+            (policy.average_late_weight, average),
+            (policy.longest_late_weight, longest),
+        ]
+    found = standing.customer.credit.investigation_score
+    if found is not None and _investigated(standing, today):
+        parts.append((policy.investigation_weight, found * FULL // 100))
+    weights = sum(weight for weight, _ in parts)
+    return sum(weight * part for weight, part in parts) // weights if weights else 0
+
+
+def _payment_parts(judged: Invoices, today: date, policy: Policy) -> tuple[int, int, int]:
+    """Return how much was paid in terms, how late on average by amount, and how late at worst."""
+    late = [invoice.days_late(today) for invoice in judged]
+    longest, most = max(late), policy.longest_late_days_max
+    in_terms = FULL * late.count(0) // len(late)
+    return in_terms, _average(judged, today, policy), _share(most - longest, most)
+
+
+def _average(judged: Invoices, today: date, policy: Policy) -> int:
+    """Return how late on average by amount, in the worst currency.
+
+    What is overdue adds its days and not its amount, so that owing more is never better.
+    """
+    late: Counter[str] = Counter()
+    paid: Counter[str] = Counter()
+    for invoice in judged:
+        currency, minor = invoice.amount.currency, invoice.amount.minor
+        late[currency] += invoice.days_late(today) * minor
+        paid[currency] += minor if invoice.settled_on else 0
+    allowed = {c: policy.average_late_days_max * minor for c, minor in paid.items()}
+    return min(_share(most - late[c], most) for c, most in allowed.items())
+
+
+def _judged(standing: Standing, today: date, policy: Policy) -> Invoices:
+    """Return the invoices that count: paid and due in the window, or overdue today."""
+    in_window = (i for i in standing.settled if _leaves(i, policy) > today)
+    return (*in_window, *_overdue(standing, today))
+
+
+def _share(part: int, whole: int) -> int:
+    return max(0, FULL * part // whole) if whole else 0
+
+
+def _tenure(standing: Standing, today: date, policy: Policy) -> int:
+    assert standing.since is not None
+    return min(FULL, FULL * (today - standing.since).days // policy.tenure_days_full)
+
+
+def _investigated(standing: Standing, today: date) -> bool:
+    until = standing.customer.credit.investigated_until
+    return until is not None and today <= until
+
+
+def _override(standing: Standing, today: date) -> GradeOverridden | None:
+    override = standing.customer.credit.override
+    return override if override is not None and today <= override.until else None
+
+
+def _ends(standing: Standing, policy: Policy) -> Iterator[date]:
+    """Yield the days on which something that the grade depends on begins or ends."""
+    assert standing.since is not None
+    yield standing.since + timedelta(days=policy.tenure_days_full)
+    for invoice in standing.unpaid:
+        yield invoice.due_on + DAY
+        yield invoice.due_on + timedelta(days=policy.overdue_days_gate + 1)
+    for invoice in standing.settled:
+        yield _leaves(invoice, policy)
+    if until := standing.customer.credit.investigated_until:
+        yield until + DAY
+    if override := standing.customer.credit.override:
+        yield override.until + DAY
+
+
+def _worsens(standing: Standing, today: date, policy: Policy) -> bool:
+    """Tell whether each day makes the score worse: something is overdue, and not at its worst."""
+    late = _overdue(standing, today)
+    if not late or _override(standing, today):
+        return False
+    _, average, longest = _payment_parts(_judged(standing, today, policy), today, policy)
+    return average > 0 or longest > 0
+
+
+def _improves(standing: Standing, today: date, end: date, policy: Policy) -> date:
+    """Return the first day before `end` with another grade, else `end`.
+
+    Only the tenure moves the score until then, and only upwards: so halving finds the day.
+    """
+    said = _computed(standing, today, policy).grade
+    if said == "unrated":
+        return end
+    low, high = today, end
+    while high - low > DAY:
+        middle = low + (high - low) // 2
+        if _computed(standing, middle, policy).grade == said:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _account(known: Customer, at: datetime, policy: customer.Policy) -> Details:
+    """Return what the smallest order would meet at an instant: the rule itself is asked."""
+    act = Act(by="credit", effective_at=at, command_id=UUID(int=0))
+    limit = known.credit.limit_on(policy.day(act))
+    amounts = [item.left for item in known.orders] + [item.left for item in known.invoices]
+    if isinstance(limit, Money):
+        amounts.append(limit)
+    currency = amounts[0].currency if amounts else "XXX"
+    smallest = AcceptOrder(order="", amount=Money(minor=1, currency=currency))
+    try:
+        customer.decide(smallest, known, act, policy)
+        status = "ok"
+    except Rejected as refusal:
+        status = refusal.code
+    owed = Money(minor=orders.exposure(known.orders, known.invoices), currency=currency)
+    details = [("status", status), ("limit", str(limit or "none"))]
+    if amounts:
+        details.append(("exposure", str(owed)))
+    if status == "ok" and isinstance(limit, Money):
+        most = limit.times(Fraction(100 + policy.tolerance_percent, 100))
+        details.append(("headroom", str(most - owed)))
+    return tuple(details)

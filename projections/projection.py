@@ -1,0 +1,154 @@
+"""A projection is a pure fold and a judgement: one declaration answers for any two dates.
+
+`as_of` is business time: which facts had taken effect. `known_at` is a position of the log: which
+facts were known. Callers cut the log at `known_at`; what is here takes effect at `as_of`.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Generic, TypeAlias, TypeVar
+from uuid import UUID
+
+from crmcore.domain.recorded import Recorded, Stream
+from crmcore.domain.value import Value
+
+State = TypeVar("State")
+Facts: TypeAlias = Sequence[Recorded[Any]]
+Population: TypeAlias = Mapping[UUID | None, Facts]
+Details: TypeAlias = tuple[tuple[str, str], ...]
+
+LOOKS_MAX = 10_000
+
+
+class Verdict(Value):
+    """The answer at one instant: by which rule, and because of which facts (log positions)."""
+
+    answer: str
+    rule: str
+    because: tuple[int, ...] = ()
+
+
+class Answer(Value):
+    """A verdict with its time: since when it holds, and when it changes if nothing happens."""
+
+    question: str
+    answer: str
+    since: datetime
+    rule: str
+    because: tuple[int, ...]
+    details: Details
+    next_change_at: datetime | None
+
+
+class Projection(Value, Generic[State]):
+    """How facts add up to a state, and what the state means as time passes.
+
+    `judge` returns None while there is nothing to say. `next_look` returns the first later instant
+    at which `judge` may say something else although nothing happened, None if there is none.
+    `details` returns the figures behind a verdict, each with its name.
+    """
+
+    question: str
+    initial: State
+    apply: Callable[[State, Recorded[Any]], State]
+    judge: Callable[[State, datetime], Verdict | None]
+    next_look: Callable[[State, datetime], datetime | None]
+    details: Callable[[State, datetime], Details]
+
+
+def by_customer(log: Iterable[Recorded[Any]]) -> Population:
+    """Return every customer's facts in the order in which they took effect.
+
+    A stream belongs to the customer it was last said to belong to; None gathers what belongs to
+    nobody yet.
+    """
+    streams: dict[Stream, list[Recorded[Any]]] = defaultdict(list)
+    owners: dict[Stream, UUID] = {}
+    for fact in log:
+        streams[fact.stream].append(fact)
+        if fact.customer is not None:
+            owners[fact.stream] = fact.customer
+    customers: dict[UUID | None, list[Recorded[Any]]] = defaultdict(list)
+    for stream, facts in streams.items():
+        customers[owners.get(stream)] += facts
+    return {customer: in_effect(facts) for customer, facts in customers.items()}
+
+
+def in_effect(facts: Iterable[Recorded[Any]], as_of: datetime | None = None) -> Facts:
+    """Return the facts that had taken effect, in the order in which they did."""
+    seen = (fact for fact in facts if as_of is None or fact.effective_at <= as_of)
+    return sorted(seen, key=lambda fact: (fact.effective_at, fact.position))
+
+
+def verdict(projection: Projection[State], facts: Facts, as_of: datetime) -> Verdict | None:
+    """Return what a projection says of these facts at an instant; they are in effect by then."""
+    state = projection.initial
+    for fact in facts:
+        state = projection.apply(state, fact)
+    return projection.judge(state, as_of)
+
+
+def answer(projection: Projection[State], facts: Facts, as_of: datetime) -> Answer | None:
+    """Return the verdict at an instant, since when it holds and when it will change by itself."""
+    said: Verdict | None = None
+    since = as_of
+    state, at = projection.initial, as_of
+    for state, at in _steps(projection, facts, as_of):
+        now = projection.judge(state, at)
+        if now is not None and (said is None or now.answer != said.answer):
+            since = at
+        said = now
+    if said is None:
+        return None
+    latest = projection.judge(state, as_of)
+    assert latest is not None
+    assert latest.answer == said.answer, "no look was missed"
+    return Answer(
+        question=projection.question,
+        answer=latest.answer,
+        since=since,
+        rule=latest.rule,
+        because=latest.because,
+        details=projection.details(state, as_of),
+        next_change_at=_next_change(projection, state, as_of, latest.answer),
+    )
+
+
+def _steps(
+    projection: Projection[State], facts: Facts, as_of: datetime
+) -> Iterator[tuple[State, datetime]]:
+    """Yield the state at every instant up to as_of at which the answer may change."""
+    state = projection.initial
+    look: datetime | None = None
+    for effective_at, group in groupby(facts, key=lambda fact: fact.effective_at):
+        yield from _looks(projection, state, look, effective_at)
+        for fact in group:
+            state = projection.apply(state, fact)
+        yield state, effective_at
+        look = projection.next_look(state, effective_at)
+    yield from _looks(projection, state, look, as_of)
+
+
+def _looks(
+    projection: Projection[State], state: State, look: datetime | None, until: datetime
+) -> Iterator[tuple[State, datetime]]:
+    while look is not None and look <= until:
+        yield state, look
+        look = projection.next_look(state, look)
+
+
+def _next_change(
+    projection: Projection[State], state: State, as_of: datetime, said: str
+) -> datetime | None:
+    at: datetime | None = as_of
+    for _ in range(LOOKS_MAX):
+        assert at is not None
+        at = projection.next_look(state, at)
+        if at is None:
+            return None
+        now = projection.judge(state, at)
+        if now is None or now.answer != said:
+            return at
+    raise AssertionError("a projection looks at finitely many instants")

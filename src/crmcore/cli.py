@@ -1,0 +1,220 @@
+"""The command line: the same verbs as the facade, for people and, with --json, for programs."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from crmcore import printing
+from crmcore.crm import CRM, DEFAULT_STORE, Known, NotFound, When
+from crmcore.domain.value import CRMError
+from crmcore.intake import import_files, load_mapping, ready_mappings
+from crmcore.telling import customer_id, stream_of
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="An event-sourced CRM: what was known, when, by which rule, on whose word.",
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Store: TypeAlias = Annotated[
+    str, typer.Option("--store", "-s", help="A PostgreSQL URL, or an embedded server's directory.")
+]
+AsOf: TypeAlias = Annotated[
+    str | None, typer.Option("--as-of", help="The business date asked about, such as 2025-12-31.")
+]
+KnownAt: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--known-at", help="What was known by this date, instant or log position."),
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+
+
+@app.command(
+    "import",
+    help="Import files: each row becomes commands, by a mapping.\n\n"
+    f"MAPPING is a TOML file or a ready one ({', '.join(ready_mappings())}).\n\n"
+    "Importing a file again changes nothing; an import that was cut goes on where it stopped.\n\n"
+    "Example: crmcore import cdnow CDNOW_sample.txt",
+)
+def import_(
+    mapping: Annotated[str, typer.Argument(help="A mapping file, or the name of a ready one.")],
+    files: Annotated[list[Path], typer.Argument(help="The files to read.")],
+    store: Store = DEFAULT_STORE,
+    as_json: Json = False,
+) -> None:
+    """Import files by a mapping; the exit status is 1 if any row did not go in."""
+    with _answering():
+        rules = load_mapping(mapping)
+        with CRM.open(store) as crm, _progress("importing") as progress:
+            report = import_files(crm, rules, files, progress=progress)
+        _print(report, as_json, lambda: printing.report(out, report))
+        if report.errors:
+            raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    customer: Annotated[str, typer.Argument(help="A customer's id, or SOURCE:KEY of an import.")],
+    store: Store = DEFAULT_STORE,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    as_json: Json = False,
+) -> None:
+    """Show a customer's stage, credit and tiers, since when, why, and what changes next.
+
+    Example: crmcore show cdnow:0001 --as-of 1997-12-31
+    """
+    with _answering(), CRM.open(store) as crm:
+        card = printing.card(crm, customer_id(customer), _when(as_of), _known(known_at))
+        _print(card, as_json, lambda: printing.show(out, crm, card))
+
+
+@app.command()
+def history(
+    stream: Annotated[
+        str, typer.Argument(help="A customer as for `show`, or KIND:ID, KIND:SOURCE:KEY.")
+    ],
+    store: Store = DEFAULT_STORE,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    as_json: Json = False,
+) -> None:
+    """List facts: when they took effect, when they were recorded, who said so, and why.
+
+    Example: crmcore history opportunity:pipeline:1C1I7A6R
+    """
+    with _answering(), CRM.open(store) as crm:
+        found = stream_of(stream)
+        if found is not None:
+            until = crm.instant(_when(as_of))
+            facts = [
+                fact
+                for fact in crm.stream(found, known_at=_known(known_at))
+                if fact.effective_at <= until
+            ]
+        else:
+            when, known = _when(as_of), _known(known_at)
+            facts = list(crm.history(customer_id(stream), as_of=when, known_at=known))
+        if not facts:
+            raise NotFound(f"nothing was known about {stream}")
+        _print(facts, as_json, lambda: printing.history(out, crm, facts))
+
+
+@app.command()
+def summary(
+    store: Store = DEFAULT_STORE,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    as_json: Json = False,
+) -> None:
+    """Count customers by stage, credit and tier, and add up what was bought, won and owed.
+
+    Example: crmcore summary --as-of 1998-06-30 --json
+    """
+    with _answering(), CRM.open(store) as crm:
+        found = crm.summary(as_of=_when(as_of), known_at=_known(known_at))
+        _print(found, as_json, lambda: printing.summary(out, found))
+
+
+@app.command()
+def rebuild(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
+    """Answer all questions about all customers anew, and put that in the place of crm.answers.
+
+    Example: crmcore rebuild --store postgresql://localhost/crm
+    """
+    with _answering(), CRM.open(store) as crm:
+        with _progress("rebuilding") as progress:
+            rebuilt = crm.rebuild(progress=progress)
+        _print(rebuilt, as_json, lambda: printing.rebuilt(out, rebuilt))
+
+
+@app.command()
+def migrate(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
+    """Make crmcore's schema in a database, or bring it up to date.
+
+    Example: crmcore migrate --store postgresql://localhost/crm
+    """
+    with _answering():
+        before, after = CRM.migrate(store)
+        found = {"before": before, "after": after}
+        _print(found, as_json, lambda: out.print(f"schema version {before} -> {after}"))
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Argument(help="Where to put the files and the store.")] = Path(
+        "crmcore-demo"
+    ),
+) -> None:
+    """Make three years of a shop's files, import them, and ask what can be asked.
+
+    Example: crmcore demo
+    """
+    from crmcore.demo.story import tell
+
+    with _answering():
+        tell(out, directory, _progress)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn an error of the library into one sentence and the exit status 1."""
+    try:
+        yield
+    except CRMError as error:
+        err.print(f"crmcore: {error}", style="red", markup=False)
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on the terminal, or nothing where nobody looks."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print(answer: Any, as_json: bool, show: Callable[[], None]) -> None:  # noqa: ANN401 - anything
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
+    else:
+        show()
+
+
+def _when(text: str | None) -> When:
+    return None if text is None else _parsed(text, "--as-of")
+
+
+def _known(text: str | None) -> Known:
+    """Return a log position for digits alone, else a date or an instant."""
+    if text is not None and text.isdecimal():
+        return int(text)
+    return None if text is None else _parsed(text, "--known-at")
+
+
+def _parsed(text: str, option: str) -> date | datetime:
+    for parse in (date.fromisoformat, datetime.fromisoformat):
+        try:
+            return parse(text)
+        except ValueError:
+            continue
+    wanted = f"{text!r} is no date such as 2025-12-31, nor an instant with a time zone"
+    raise typer.BadParameter(wanted, param_hint=option)

@@ -1,0 +1,326 @@
+"""The facade: commands in, facts and answers out, over one store."""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias, get_args
+from uuid import UUID, uuid4
+
+from crmcore.application.handle import (
+    InvalidCommand,
+    Outcome,
+    Receipt,
+    Request,
+    Task,
+    carry_out,
+)
+from crmcore.application.journal import Journal
+from crmcore.application.views import Difference, Row, Views
+from crmcore.domain.act import Act
+from crmcore.domain.calendar import end_of, start_of, zone
+from crmcore.domain.customer import Customer
+from crmcore.domain.loyalty import Account
+from crmcore.domain.opportunity import Opportunity
+from crmcore.domain.recorded import Stream
+from crmcore.domain.ticket import Ticket
+from crmcore.domain.value import CRMError, Value
+from crmcore.infrastructure.memory import MemoryJournal
+from crmcore.infrastructure.views import MemoryViews
+from crmcore.policies import Policies, credit_under, deciders, lens, lifecycle_under
+from crmcore.projections.projection import Answer, Facts, Population, answer, by_customer, in_effect
+from crmcore.projections.summary import Summary, summarise
+
+When: TypeAlias = date | datetime | None
+Known: TypeAlias = int | date | datetime | None
+Progress: TypeAlias = Callable[[int, int], None]
+
+DEFAULT_STORE = "./crmcore-data"
+
+
+class NotFound(CRMError):
+    """Nothing is recorded under this name, or not yet."""
+
+
+class ValueAnswer(Value):
+    """What a customer is worth: the class by revenue, and the segment by behaviour."""
+
+    abc: Answer
+    rfm: Answer
+
+
+class Rebuilt(Value):
+    """What a rebuild did: how many facts it read, and how the answers differ from before."""
+
+    facts: int
+    customers: int
+    answers: Difference
+
+
+class CRM:
+    """A CRM over one journal; safe to share between threads; close it, or use it in `with`."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        views: Views,
+        *,
+        policies: Policies | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        new_id: Callable[[], UUID] = uuid4,
+    ) -> None:
+        self.policies = policies or Policies()
+        self.journal = journal
+        self._views = views
+        self._clock = clock
+        self._new_id = new_id
+        self._zone = zone(self.policies.time_zone)
+        self.deciders = deciders(self.policies)
+        self._by_command = {c: d for d in self.deciders for c in get_args(d.commands)}
+        self._resources = ExitStack()
+
+    @classmethod
+    def in_memory(cls, **settings: Any) -> Self:  # noqa: ANN401 - those of the constructor
+        """Return a CRM that forgets everything when the process ends."""
+        return cls(MemoryJournal(), MemoryViews(), **settings)
+
+    @classmethod
+    def open(cls, store: str | Path = DEFAULT_STORE, **settings: Any) -> Self:  # noqa: ANN401 - those of the constructor
+        """Open a store: a PostgreSQL server's URL, or the directory of an embedded server.
+
+        An embedded server's schema is made and brought up to date; a server's is checked only.
+        Raises StoreError with one sentence for what is wrong.
+        """
+        from crmcore.infrastructure.store import opened
+
+        with ExitStack() as stack:
+            journal, views = stack.enter_context(opened(str(store)))
+            crm = cls(journal, views, **settings)
+            crm._resources = stack.pop_all()
+        return crm
+
+    @staticmethod
+    def migrate(store: str | Path) -> tuple[int, int]:
+        """Bring the schema of a store up to date; return its version before and after."""
+        from crmcore.infrastructure.store import migrated
+
+        return migrated(str(store))
+
+    def close(self) -> None:
+        """Give back the connections, and stop the embedded server if nobody else uses it."""
+        self._resources.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    # Commands
+
+    def act(
+        self,
+        by: str,
+        *,
+        because: str = "",
+        roles: Collection[str] = (),
+        effective_at: When = None,
+        command_id: UUID | None = None,
+        correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
+    ) -> Act:
+        """Return an act: of whom, why, in which roles, in effect since when (default: now).
+
+        A date takes effect at its start in the business time zone. Give a command id that you can
+        give again: what is repeated under it is carried out once.
+        """
+        if isinstance(effective_at, datetime):
+            since = _aware(effective_at)
+        elif effective_at is not None:
+            since = start_of(effective_at, self._zone)
+        else:
+            since = self._clock()
+        return Act(
+            by=by,
+            because=because,
+            roles=frozenset(roles),
+            effective_at=since,
+            command_id=command_id or self._new_id(),
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+        )
+
+    def do(self, command: Value, *, to: UUID, act: Act) -> Receipt:
+        """Carry a command out; return its facts, the same ones if it had been carried out before.
+
+        Raises Rejected, InvalidCommand, CommandReused, Conflict or StoreError; then nothing is
+        recorded.
+        """
+        return self.do_all([(command, to)], act=act)
+
+    def do_all(self, commands: Sequence[tuple[Value, UUID]], *, act: Act) -> Receipt:
+        """Carry several commands out in one act and one transaction, or none of them."""
+        [outcome] = self.carry_out([(act, commands)])
+        if isinstance(outcome, CRMError):
+            raise outcome
+        return outcome
+
+    def carry_out(
+        self, requests: Sequence[tuple[Act, Sequence[tuple[Value, UUID]]]]
+    ) -> list[Outcome]:
+        """Carry many acts out in one transaction; each has its own receipt or its own error."""
+        asked = [
+            Request(act=act, tasks=tuple(self._task(command, to) for command, to in commands))
+            for act, commands in requests
+        ]
+        return carry_out(self.journal, asked, policy=self.policies.label, clock=self._clock)
+
+    # States and facts
+
+    def customer(self, customer: UUID, *, as_of: When = None, known_at: Known = None) -> Customer:
+        """Return the state of a customer; raise NotFound if nothing was known or in effect."""
+        state: Customer = self._state("customer", customer, as_of, known_at)
+        return state
+
+    def opportunity(self, of: UUID, *, as_of: When = None, known_at: Known = None) -> Opportunity:
+        """Return the state of an opportunity; raise NotFound like `customer`."""
+        state: Opportunity = self._state("opportunity", of, as_of, known_at)
+        return state
+
+    def ticket(self, ticket: UUID, *, as_of: When = None, known_at: Known = None) -> Ticket:
+        """Return the state of a ticket; raise NotFound like `customer`."""
+        state: Ticket = self._state("ticket", ticket, as_of, known_at)
+        return state
+
+    def loyalty(self, account: UUID, *, as_of: When = None, known_at: Known = None) -> Account:
+        """Return the state of a loyalty account; raise NotFound like `customer`."""
+        state: Account = self._state("loyalty", account, as_of, known_at)
+        return state
+
+    def history(self, customer: UUID, *, as_of: When = None, known_at: Known = None) -> Facts:
+        """Return the facts of all streams of a customer, in the order in which they took effect."""
+        facts = self.journal.about(customer, through=self.position(known_at))
+        return in_effect(facts, self.instant(as_of))
+
+    def stream(self, stream: Stream, *, known_at: Known = None) -> Facts:
+        """Return one stream in the order in which it was recorded."""
+        through = self.position(known_at)
+        facts = self.journal.read([stream]).get(stream, ())
+        return [fact for fact in facts if fact.position <= through]
+
+    # Answers
+
+    def lifecycle(
+        self, customer: UUID, *, as_of: When = None, known_at: Known = None
+    ) -> Answer | None:
+        """Return the lifecycle stage; None before the customer was registered."""
+        facts = self.history(customer, as_of=as_of, known_at=known_at)
+        return answer(lifecycle_under(self.policies), facts, self.instant(as_of))
+
+    def credit(
+        self, customer: UUID, *, as_of: When = None, known_at: Known = None
+    ) -> Answer | None:
+        """Return the credit level; None before the customer was registered."""
+        facts = self.history(customer, as_of=as_of, known_at=known_at)
+        return answer(credit_under(self.policies), facts, self.instant(as_of))
+
+    def value(
+        self, customer: UUID, *, as_of: When = None, known_at: Known = None
+    ) -> ValueAnswer | None:
+        """Return the value tiers, divided by all customers of that day; None before any fact.
+
+        Reads the whole log for the division, so it costs as much as a summary.
+        """
+        at, population = self.instant(as_of), self._population(known_at)
+        through = lens(self.policies, population, at)
+        facts = in_effect(population.get(customer, ()), at)
+        abc, rfm = (answer(tier, facts, at) for tier in (through.abc, through.rfm))
+        return ValueAnswer(abc=abc, rfm=rfm) if abc and rfm else None
+
+    def summary(self, *, as_of: When = None, known_at: Known = None) -> Summary:
+        """Return the whole business on one page."""
+        at, position = self.instant(as_of), self.position(known_at)
+        log = list(self.journal.log(through=position))
+        population = by_customer(log)
+        known = log[-1].recorded_at if log else None
+        return summarise(population, at, position, known, lens(self.policies, population, at))
+
+    def rebuild(self, *, progress: Progress | None = None) -> Rebuilt:
+        """Answer every question about every customer anew, and put that in the views' place."""
+        at, position = self._clock(), self.position()
+        population = by_customer(self.journal.log(through=position))
+        through = lens(self.policies, population, at)
+        rows: list[Row] = []
+        for done, (customer, known) in enumerate(population.items(), 1):
+            facts = in_effect(known, at)
+            projections = (through.lifecycle, through.credit, through.abc, through.rfm)
+            said = (answer(projection, facts, at) for projection in projections)
+            if customer is not None:
+                rows += [_row(customer, one) for one in said if one is not None]
+            if progress is not None:
+                progress(done, len(population))
+        customers = len({row.customer for row in rows})
+        return Rebuilt(facts=position, customers=customers, answers=self._views.replace(rows))
+
+    def answers(self, customer: UUID) -> Sequence[Row]:
+        """Return what the last rebuild answered about a customer."""
+        return self._views.rows(customer)
+
+    # The two dates
+
+    def instant(self, as_of: When) -> datetime:
+        """Return the instant that a question asks about: a date means its end, None means now."""
+        if as_of is None:
+            return self._clock()
+        return _aware(as_of) if isinstance(as_of, datetime) else end_of(as_of, self._zone)
+
+    def position(self, known_at: Known = None) -> int:
+        """Return the log position up to which facts were known by then: itself, a day or now."""
+        if isinstance(known_at, int):
+            if not 0 <= known_at <= (last := self.journal.position()):
+                raise NotFound(f"there is no position {known_at} yet: the log ends at {last}")
+            return known_at
+        return self.journal.position(None if known_at is None else self.instant(known_at))
+
+    def _population(self, known_at: Known) -> Population:
+        return by_customer(self.journal.log(through=self.position(known_at)))
+
+    def _state(self, kind: str, aggregate: UUID, as_of: When, known_at: Known) -> Any:  # noqa: ANN401 - the caller knows
+        stream = Stream(kind=kind, id=aggregate)
+        facts = in_effect(self.stream(stream, known_at=known_at), self.instant(as_of))
+        if not facts:
+            raise NotFound(f"nothing was known about {stream}")
+        decider = next(d for d in self.deciders if d.kind == kind)
+        return decider.fold(fact.event for fact in facts)
+
+    def _task(self, command: Value, to: UUID) -> Task:
+        decider = self._by_command.get(type(command))
+        if decider is None:
+            raise InvalidCommand(f"{type(command).__name__} is no command of any aggregate")
+        return Task(decider=decider, stream=Stream(kind=decider.kind, id=to), command=command)
+
+
+def _row(customer: UUID, said: Answer) -> Row:
+    return Row(
+        customer=customer,
+        question=said.question,
+        answer=said.answer,
+        rule=said.rule,
+        since=said.since,
+        next_change_at=said.next_change_at,
+        because=said.because,
+    )
+
+
+def _aware(instant: datetime) -> datetime:
+    if instant.tzinfo is None:
+        raise InvalidCommand("an instant needs a time zone; a date has the business's own")
+    return instant

@@ -1,0 +1,84 @@
+"""The policies that are in force together: one named, versioned set of numbers."""
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from crmcore.domain import customer, loyalty, opportunity, ticket
+from crmcore.domain.customer import Policy as CustomerPolicy
+from crmcore.domain.decider import Decider
+from crmcore.domain.loyalty import Policy as LoyaltyPolicy
+from crmcore.domain.opportunity import Policy as OpportunityPolicy
+from crmcore.domain.ticket import Policy as TicketPolicy
+from crmcore.domain.value import Text, Value
+from crmcore.projections import credit, lifecycle, value_tiers
+from crmcore.projections.credit import Policy as CreditPolicy
+from crmcore.projections.lifecycle import Policy as LifecyclePolicy
+from crmcore.projections.projection import Population, Projection, in_effect
+from crmcore.projections.summary import Lens
+from crmcore.projections.value_tiers import Policy as ValuePolicy
+
+Some = TypeVar("Some", bound=Value)
+
+
+class Policies(Value):
+    """Every number the business may change; the name and version are recorded with each fact.
+
+    The time zone is the business's and holds for every part.
+    """
+
+    name: Text = "default"
+    version: int = 1
+    time_zone: str = "UTC"
+    customer: CustomerPolicy = CustomerPolicy()
+    opportunity: OpportunityPolicy = OpportunityPolicy()
+    ticket: TicketPolicy = TicketPolicy()
+    loyalty: LoyaltyPolicy = LoyaltyPolicy()
+    lifecycle: LifecyclePolicy = LifecyclePolicy()
+    credit: CreditPolicy = CreditPolicy()
+    value_tiers: ValuePolicy = ValuePolicy()
+
+    @property
+    def label(self) -> str:
+        """The name that facts carry."""
+        return f"{self.name}@{self.version}"
+
+
+def deciders(policies: Policies) -> tuple[Decider[Any, Any, Any], ...]:
+    """Return the rules of the four aggregates under these policies."""
+    return (
+        customer.decider(_local(policies, policies.customer)),
+        opportunity.decider(_local(policies, policies.opportunity)),
+        ticket.decider(_local(policies, policies.ticket)),
+        loyalty.decider(_local(policies, policies.loyalty)),
+    )
+
+
+def lens(policies: Policies, population: Population, as_of: datetime) -> Lens:
+    """Return the projections under these policies, their cut-offs taken from a population."""
+    tiers = _local(policies, policies.value_tiers)
+    known = (in_effect(facts, as_of) for owner, facts in population.items() if owner)
+    cuts = value_tiers.cut_offs((facts for facts in known if facts), as_of, tiers)
+    return Lens(
+        lifecycle=lifecycle_under(policies),
+        credit=credit_under(policies),
+        abc=value_tiers.abc(cuts, tiers),
+        rfm=value_tiers.rfm(cuts, tiers),
+        time_zone=policies.time_zone,
+    )
+
+
+def lifecycle_under(policies: Policies) -> Projection[Any]:
+    """Return the lifecycle projection under these policies."""
+    return lifecycle.lifecycle(_local(policies, policies.lifecycle))
+
+
+def credit_under(policies: Policies) -> Projection[Any]:
+    """Return the credit projection; it accepts orders as the customer's rules do."""
+    acceptance = _local(policies, policies.customer)
+    return credit.credit(replace(_local(policies, policies.credit), acceptance=acceptance))
+
+
+def _local(policies: Policies, policy: Some) -> Some:
+    return replace(policy, time_zone=policies.time_zone)

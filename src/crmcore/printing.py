@@ -1,0 +1,213 @@
+"""Answers on a terminal."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from crmcore.crm import CRM, Known, NotFound, Rebuilt, When
+from crmcore.domain.calendar import zone
+from crmcore.domain.recorded import Recorded
+from crmcore.domain.value import Value
+from crmcore.intake import Report
+from crmcore.projections.projection import Answer, Facts
+from crmcore.projections.summary import Counts, Summary
+from crmcore.telling import day_text, sentence, who_and_why
+
+ERRORS_SHOWN_MAX = 20
+REASONS_SHOWN_MAX = 8
+
+
+class Reason(Value):
+    """A fact behind an answer."""
+
+    position: int
+    effective_at: datetime
+    what: str
+    who: str
+
+
+class Explained(Value):
+    """An answer with the facts behind it."""
+
+    answer: Answer
+    facts: tuple[Reason, ...]
+
+
+class Card(Value):
+    """What is known about a customer, and what that means."""
+
+    customer: UUID
+    code: str
+    name: str
+    status: str
+    as_of: datetime
+    position: int
+    facts: int
+    answers: tuple[Explained, ...]
+
+
+def card(crm: CRM, customer: UUID, as_of: When, known_at: Known) -> Card:
+    """Return a customer's card; raise NotFound if nothing was known or in effect."""
+    at, position = crm.instant(as_of), crm.position(known_at)
+    facts = crm.history(customer, as_of=at, known_at=position)
+    if not facts:
+        raise NotFound(f"nothing was known about the customer {customer}")
+    known = crm.customer(customer, as_of=at, known_at=position).profile
+    tiers = crm.value(customer, as_of=at, known_at=position)
+    answers = [
+        crm.lifecycle(customer, as_of=at, known_at=position),
+        crm.credit(customer, as_of=at, known_at=position),
+        *((tiers.abc, tiers.rfm) if tiers else ()),
+    ]
+    return Card(
+        customer=customer,
+        code=known.code,
+        name=known.name,
+        status=known.status,
+        as_of=at,
+        position=position,
+        facts=len(facts),
+        answers=tuple(_explained(said, facts) for said in answers if said is not None),
+    )
+
+
+def show(out: Console, crm: CRM, found: Card) -> None:
+    """Print a customer's card: the answers first, the facts behind them once, below."""
+    where = zone(crm.policies.time_zone)
+    out.print(
+        f"[bold]{escape(found.name)}[/]  {escape(found.code)}  {found.status}  "
+        f"[dim]as of {day_text(found.as_of, where)}, known up to position {found.position}[/]"
+    )
+    table = _table("question", "answer", "since", "until", "rule and figures")
+    for said in (item.answer for item in found.answers):
+        figures = ", ".join(f"{name} {text}" for name, text in said.details)
+        table.add_row(
+            said.question,
+            f"[bold]{escape(said.answer)}[/]",
+            day_text(said.since, where),
+            "-" if said.next_change_at is None else day_text(said.next_change_at, where),
+            "\n".join([escape(said.rule), f"[dim]{escape(figures)}[/]"]),
+        )
+    out.print(table)
+    reasons(out, crm, found)
+
+
+def reasons(out: Console, crm: CRM, found: Card) -> None:
+    """Print the latest facts behind a card's answers, each with the questions that it answers."""
+    behind: dict[int, Reason] = {}
+    questions: dict[int, list[str]] = {}
+    for item in found.answers:
+        for fact in item.facts:
+            behind[fact.position] = fact
+            questions.setdefault(fact.position, []).append(item.answer.question)
+    ordered = sorted(behind.values(), key=lambda fact: (fact.effective_at, fact.position))
+    table = _table("because", "in effect", "what", "who and why", "answers")
+    where = zone(crm.policies.time_zone)
+    for fact in ordered[-REASONS_SHOWN_MAX:]:
+        answers = ", ".join(questions[fact.position])
+        day = day_text(fact.effective_at, where)
+        table.add_row(f"#{fact.position}", day, escape(fact.what), escape(fact.who), answers)
+    if behind:
+        out.print(table)
+    if len(ordered) > REASONS_SHOWN_MAX:
+        out.print(f"[dim]and {len(ordered) - REASONS_SHOWN_MAX} facts before: see history[/]")
+
+
+def history(out: Console, crm: CRM, facts: Facts) -> None:
+    """Print facts, one a line."""
+    where = zone(crm.policies.time_zone)
+    table = _table("#", "in effect", "recorded", "what", "who and why")
+    for fact in facts:
+        table.add_row(
+            str(fact.position),
+            day_text(fact.effective_at, where),
+            fact.recorded_at.astimezone(where).isoformat(" ", "seconds")[:19],
+            escape(sentence(fact.event)),
+            escape(who_and_why(fact)),
+        )
+    out.print(table)
+
+
+def summary(out: Console, found: Summary) -> None:
+    """Print the business on one page."""
+    known = found.known_at.isoformat(" ", "seconds") if found.known_at else "nothing"
+    out.print(
+        f"[bold]{found.customers}[/] customers, [bold]{found.facts}[/] facts  "
+        f"[dim]as of {found.as_of.date()}, known up to position {found.position} ({known})[/]"
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for name, counts in (
+        ("lifecycle", found.lifecycle),
+        ("credit", found.credit),
+        ("ABC", found.abc),
+        ("RFM", found.rfm),
+        ("tickets", found.tickets),
+        ("loyalty", found.loyalty),
+    ):
+        table.add_row(f"[dim]{name}[/]", _counts(counts))
+    bought, owed = found.purchases, found.receivables
+    table.add_row(
+        "[dim]purchases[/]", f"{bought.count}, {bought.amount} {found.currency}; "
+        f"returned {found.returned.count}, {found.returned.amount} {found.currency}"
+    )  # fmt: skip
+    deals = (f"{o} {t.count}, {t.amount}" for o, t in found.opportunities.items())
+    table.add_row("[dim]opportunities[/]", "; ".join(deals) + f" {found.currency}")
+    table.add_row(
+        "[dim]receivables[/]",
+        f"{owed.invoices} invoices, {owed.amount} {found.currency}; "
+        f"{owed.disputed} disputed, {owed.paid_late} paid late",
+    )
+    for currency, amount in found.other_currencies.items():
+        table.add_row("[dim]not included[/]", f"{amount} {currency}")
+    out.print(table)
+
+
+def report(out: Console, done: Report) -> None:
+    """Print what an import did."""
+    out.print(
+        f"[bold]{done.rows}[/] rows, {done.commands} commands "
+        f"({done.repeated} carried out before), [bold]{done.facts}[/] new facts"
+    )
+    for error in done.errors[:ERRORS_SHOWN_MAX]:
+        out.print(f"  {error.file} row {error.row}: {error.reason}", style="yellow", markup=False)
+    if more := len(done.errors) - ERRORS_SHOWN_MAX:
+        out.print(f"  and {more} more" if more > 0 else "", end="\n" if more > 0 else "")
+
+
+def rebuilt(out: Console, done: Rebuilt) -> None:
+    """Print what a rebuild did."""
+    rows = done.answers
+    out.print(
+        f"{done.facts} facts read, {done.customers} customers answered: {rows.added} answers new, "
+        f"{rows.changed} changed, {rows.removed} gone, {rows.unchanged} as before"
+    )
+
+
+def _explained(said: Answer, facts: Facts) -> Explained:
+    behind = {fact.position: fact for fact in facts}
+    found = [behind[position] for position in said.because if position in behind]
+    return Explained(answer=said, facts=tuple(_as_reason(fact) for fact in found))
+
+
+def _as_reason(fact: Recorded[Any]) -> Reason:
+    return Reason(
+        position=fact.position,
+        effective_at=fact.effective_at,
+        what=sentence(fact.event),
+        who=who_and_why(fact),
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _counts(counts: Counts) -> str:
+    return "  ".join(f"{name} [bold]{count}[/]" for name, count in counts.items() if count) or "-"

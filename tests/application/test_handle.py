@@ -1,0 +1,338 @@
+"""Commands carried out: once each, in one transaction, each with an outcome of its own (X1, X4)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from crmcore import (
+    CRM,
+    CommandReused,
+    Conflict,
+    CRMError,
+    InvalidCommand,
+    Money,
+    NotFound,
+    Receipt,
+    Rejected,
+    Stream,
+)
+from crmcore.application.handle import ATTEMPTS_MAX
+from crmcore.application.journal import Commit, Done
+from crmcore.domain import customer, loyalty, opportunity, ticket
+from crmcore.domain.act import FutureDated
+from crmcore.domain.customer.sales import PurchaseRecorded
+from crmcore.infrastructure.memory import MemoryJournal
+from crmcore.infrastructure.views import MemoryViews
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ADA = UUID(int=7)
+REGISTER = customer.Register(code="a-1", name="Ada", kind="person")
+
+
+def usd(minor: int) -> Money:
+    return Money(minor=minor, currency="USD")
+
+
+def buy(name: str = "p-1", minor: int = 1_000) -> customer.RecordPurchase:
+    return customer.RecordPurchase(purchase=name, amount=usd(minor))
+
+
+def in_memory() -> CRM:
+    return CRM.in_memory(clock=lambda: NOW)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def crm(request: pytest.FixtureRequest) -> Iterator[CRM]:
+    if request.param == "memory":
+        yield in_memory()
+        return
+    url = request.getfixturevalue("postgres_url")
+    CRM.migrate(url)
+    with CRM.open(url, clock=lambda: NOW) as opened:
+        yield opened
+
+
+def test_a_command_leads_to_facts_with_their_envelope(crm: CRM) -> None:
+    cause = uuid4()
+    act = crm.act("ann", because="phone call", effective_at=date(2026, 1, 5), causation_id=cause)
+    receipt = crm.do(REGISTER, to=ADA, act=act)
+    [fact] = receipt.facts
+    assert (fact.stream, fact.version, fact.position) == (Stream(kind="customer", id=ADA), 1, 1)
+    assert fact.effective_at == datetime(2026, 1, 5, tzinfo=UTC)
+    assert fact.recorded_at == NOW
+    assert (fact.actor, fact.reason, fact.policy) == ("ann", "phone call", "default@1")
+    assert (fact.command_id, fact.correlation_id) == (act.command_id, act.command_id)
+    assert (fact.causation_id, fact.customer) == (cause, ADA)
+
+
+def test_x4_a_command_carried_out_twice_returns_the_first_result(crm: CRM) -> None:
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    act = crm.act("ann")
+    first = crm.do(buy(), to=ADA, act=act)
+    second = crm.do(buy(), to=ADA, act=act)
+    assert (first.replayed, second.replayed) == (False, True)
+    assert second.facts == first.facts
+    assert len(crm.history(ADA)) == 2
+
+
+def test_x4_a_command_that_led_to_nothing_leads_to_nothing_again(crm: CRM) -> None:
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    act = crm.act("ann")
+    assert crm.do(customer.Reactivate(reason="x"), to=ADA, act=act).facts == ()
+    crm.do(customer.Deactivate(reason="x"), to=ADA, act=crm.act("ann"))
+    again = crm.do(customer.Reactivate(reason="x"), to=ADA, act=act)
+    assert (again.facts, again.replayed) == ((), True)
+    assert crm.customer(ADA).profile.status == "deactivated"
+
+
+def test_x4_a_command_id_is_bound_to_its_command_and_its_stream(crm: CRM) -> None:
+    act = crm.act("ann")
+    crm.do(REGISTER, to=ADA, act=act)
+    with pytest.raises(CommandReused) as caught:
+        crm.do(buy(), to=ADA, act=act)
+    assert caught.value.command_id == act.command_id
+    with pytest.raises(CommandReused):
+        crm.do(REGISTER, to=UUID(int=8), act=act)
+    assert len(list(crm.journal.log())) == 1
+
+
+def test_a_rejection_records_nothing_and_can_be_tried_again(crm: CRM) -> None:
+    act = crm.act("ann")
+    with pytest.raises(Rejected) as caught:
+        crm.do(buy(), to=ADA, act=act)
+    assert caught.value.code == "NotRegistered"
+    assert str(caught.value) == "A customer is registered before anything else happens."
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    assert not crm.do(buy(), to=ADA, act=act).replayed
+
+
+def test_several_commands_of_one_act_are_carried_out_together_or_not_at_all(crm: CRM) -> None:
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    deal, account = UUID(int=20), UUID(int=21)
+    receipt = crm.do_all(
+        [
+            (opportunity.Open(title="bar", customer=ADA), deal),
+            (opportunity.MarkWon(amount=usd(5_000)), deal),
+            (loyalty.Enrol(customer=ADA), account),
+            (loyalty.Earn(source="o-1", amount=usd(5_000)), account),
+        ],
+        act=crm.act("ann"),
+    )
+    assert [(f.stream.kind, f.version) for f in receipt.facts] == [
+        ("opportunity", 1),
+        ("opportunity", 2),
+        ("loyalty", 1),
+        ("loyalty", 2),
+    ]
+    with pytest.raises(Rejected):
+        crm.do_all([(buy(), ADA), (opportunity.MarkLost(reason="x"), deal)], act=crm.act("ann"))
+    assert [type(f.event).__name__ for f in crm.history(ADA) if f.stream.kind == "customer"] == [
+        "CustomerRegistered"
+    ]
+
+
+def test_a_refused_request_touches_no_other_of_its_batch(crm: CRM) -> None:
+    one, same = crm.act("ann"), crm.act("ann")
+    outcomes = crm.carry_out(
+        [
+            (one, [(REGISTER, ADA)]),
+            (crm.act("ann"), [(customer.ReturnPurchase(purchase="?", amount=usd(1)), ADA)]),
+            (same, [(buy(), ADA)]),
+            (same, [(buy(), ADA)]),
+            (same, [(buy("other"), ADA)]),
+            (crm.act("ann"), [(buy("p" * 101), ADA)]),
+        ]
+    )
+    kinds = [type(outcome) for outcome in outcomes]
+    assert kinds == [Receipt, Rejected, Receipt, Receipt, CommandReused, InvalidCommand]
+    replayed = [outcome.replayed for outcome in outcomes if isinstance(outcome, Receipt)]
+    assert replayed == [False, False, True]
+    assert [f.version for f in crm.stream(Stream(kind="customer", id=ADA))] == [1, 2]
+
+
+def test_concurrent_commands_on_one_stream_all_land(crm: CRM) -> None:
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+
+    def log(n: int) -> None:
+        act = crm.act("ann")
+        while True:
+            try:
+                crm.do(customer.LogInteraction(channel="chat", summary=str(n)), to=ADA, act=act)
+            except Conflict:
+                continue
+            return
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(log, range(40)))
+    facts = crm.stream(Stream(kind="customer", id=ADA))
+    assert [f.version for f in facts] == list(range(1, 42))
+    assert {f.event.summary for f in facts[1:]} == {str(n) for n in range(40)}
+
+
+def test_two_callers_with_one_command_id_get_one_result(crm: CRM) -> None:
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    act = crm.act("ann")
+    with ThreadPoolExecutor(4) as pool:
+        receipts = list(pool.map(lambda _: crm.do(buy(), to=ADA, act=act), range(4)))
+    assert len({receipt.facts for receipt in receipts}) == 1
+    assert sorted(receipt.replayed for receipt in receipts) == [False, True, True, True]
+
+
+class Contested(MemoryJournal):
+    """A journal in which somebody else is always first, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def append(self, commits: Sequence[Commit], at: datetime) -> Sequence[Done]:
+        if self.times:
+            self.times -= 1
+            raise Conflict("somebody else was first")
+        return super().append(commits, at)
+
+
+@pytest.mark.parametrize(("times", "lands"), [(ATTEMPTS_MAX - 1, True), (ATTEMPTS_MAX, False)])
+def test_a_lost_race_is_run_again_a_bounded_number_of_times(times: int, *, lands: bool) -> None:
+    crm = CRM(Contested(times), MemoryViews(), clock=lambda: NOW)
+    if lands:
+        assert len(crm.do(REGISTER, to=ADA, act=crm.act("ann")).facts) == 1
+    else:
+        with pytest.raises(Conflict):
+            crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    assert crm.journal.position() == int(lands)
+
+
+class ForgetfulOfAnswers(MemoryJournal):
+    """A journal that records, and then loses the answer once, as a cut connection does."""
+
+    lost = False
+
+    def append(self, commits: Sequence[Commit], at: datetime) -> Sequence[Done]:
+        done = super().append(commits, at)
+        if not self.lost:
+            self.lost = True
+            raise Conflict("the connection was cut")
+        return done
+
+
+def test_a_lost_acknowledgement_does_not_apply_a_command_twice() -> None:
+    crm = CRM(ForgetfulOfAnswers(), MemoryViews(), clock=lambda: NOW)
+    receipt = crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    assert receipt.replayed
+    assert [f.position for f in crm.journal.log()] == [1]
+
+
+def test_x1_a_fact_takes_effect_at_the_latest_when_it_is_recorded() -> None:
+    crm = in_memory()
+    with pytest.raises(Rejected) as caught:
+        crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=NOW + timedelta(minutes=6)))
+    assert isinstance(caught.value.rejection, FutureDated)
+    crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=NOW + timedelta(minutes=5)))
+    assert crm.journal.position() == 1
+
+
+INVALID: list[tuple[str, Callable[[CRM], object]]] = [
+    ("empty text", lambda crm: crm.do(
+        customer.Register(code="", name="Ada", kind="person"), to=ADA, act=crm.act("ann"))),
+    ("a control character", lambda crm: crm.do(
+        customer.Register(code="a", name="A\u202eda", kind="person"), to=ADA, act=crm.act("ann"))),
+    ("half a character", lambda crm: crm.do(
+        customer.Register(code="a", name="\ud800", kind="person"), to=ADA, act=crm.act("ann"))),
+    ("an unknown kind", lambda crm: crm.do(
+        customer.Register(code="a", name="Ada", kind="robot"), to=ADA,  # type: ignore[arg-type] # the point
+        act=crm.act("ann"))),
+    ("a huge amount", lambda crm: crm.do(buy(minor=10**16), to=ADA, act=crm.act("ann"))),
+    ("a fraction", lambda crm: crm.do(
+        buy(minor=1.5), to=ADA, act=crm.act("ann"))),  # type: ignore[arg-type] # the point
+    ("no currency", lambda crm: crm.do(
+        customer.RecordPurchase(purchase="p", amount=Money(minor=1, currency="usd")), to=ADA,
+        act=crm.act("ann"))),
+    ("nobody", lambda crm: crm.do(REGISTER, to=ADA, act=crm.act(""))),
+    ("a role that is none", lambda crm: crm.do(
+        REGISTER, to=ADA, act=crm.act("ann", roles=["General Manager"]))),
+    ("an instant of no zone", lambda crm: crm.act("ann", effective_at=datetime(2026, 1, 1))),  # noqa: DTZ001 - the point
+    ("no command at all", lambda crm: crm.do(usd(1), to=ADA, act=crm.act("ann"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "ask"), INVALID, ids=[what for what, _ in INVALID])
+def test_bad_input_gets_a_typed_error_and_changes_nothing(
+    what: str, ask: Callable[[CRM], object]
+) -> None:
+    crm = in_memory()
+    with pytest.raises(InvalidCommand):
+        ask(crm)
+    assert crm.journal.position() == 0, what
+
+
+def test_a_question_about_nothing_is_not_found() -> None:
+    crm = in_memory()
+    for ask in (crm.customer, crm.opportunity, crm.ticket, crm.loyalty):
+        with pytest.raises(NotFound):
+            ask(ADA)
+    with pytest.raises(NotFound, match="the log ends at 0"):
+        crm.position(1)
+
+
+def test_states_are_read_as_of_a_day_as_known_at_a_position(crm: CRM) -> None:
+    service = UUID(int=30)
+    crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=date(2026, 1, 1)))
+    crm.do(
+        ticket.Open(customer=ADA, subject="lid", kind="request", channel="email", category="parts"),
+        to=service,
+        act=crm.act("ann", effective_at=date(2026, 2, 1)),
+    )
+    late = crm.act("ann", effective_at=date(2026, 1, 15))
+    crm.do(customer.ChangeIdentity(name="Ada L."), to=ADA, act=late)
+    assert crm.customer(ADA, as_of=date(2026, 1, 14)).profile.name == "Ada"
+    assert crm.customer(ADA, as_of=date(2026, 1, 15)).profile.name == "Ada L."
+    assert crm.customer(ADA, as_of=date(2026, 1, 15), known_at=2).profile.name == "Ada"
+    assert crm.ticket(service).customer == ADA
+    with pytest.raises(NotFound):
+        crm.ticket(service, as_of=date(2026, 1, 31))
+    assert [f.position for f in crm.history(ADA)] == [1, 3, 2]
+    assert [f.position for f in crm.history(ADA, known_at=2)] == [1, 2]
+
+
+def test_a_date_known_at_means_the_end_of_that_day() -> None:
+    crm = in_memory()
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    assert crm.position(NOW.date()) == 1
+    assert crm.position(NOW.date() - timedelta(days=1)) == 0
+    assert crm.position(NOW) == 1
+
+
+def test_a_rebuild_puts_answers_in_place_and_tells_what_differs(crm: CRM) -> None:
+    crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=date(2026, 1, 1)))
+    first = crm.rebuild()
+    assert (first.facts, first.customers, first.answers.added) == (1, 1, 4)
+    ticks: list[tuple[int, int]] = []
+    again = crm.rebuild(progress=lambda done, total: ticks.append((done, total)))
+    assert (again.answers.unchanged, again.answers.changed) == (4, 0)
+    assert ticks == [(1, 1)]
+    crm.do(buy(), to=ADA, act=crm.act("ann", effective_at=date(2026, 2, 1)))
+    changed = crm.rebuild().answers
+    assert (changed.added, changed.changed, changed.unchanged) == (0, 3, 1)
+    rows = {row.question: row for row in crm.answers(ADA)}
+    assert sorted(rows) == ["abc", "credit", "lifecycle", "rfm"]
+    assert rows["lifecycle"].answer == "new"
+    assert rows["lifecycle"].since == datetime(2026, 2, 1, tzinfo=UTC)
+    assert rows["lifecycle"].next_change_at == datetime(2026, 8, 1, tzinfo=UTC)
+    assert rows["lifecycle"].because == (2,)
+
+
+def test_every_error_of_the_library_is_a_crm_error() -> None:
+    for error in (Rejected, InvalidCommand, CommandReused, Conflict, NotFound):
+        assert issubclass(error, CRMError)
+
+
+def test_the_facts_of_a_purchase_are_what_was_asked(crm: CRM) -> None:
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    receipt = crm.do(buy("p-9", 0), to=ADA, act=crm.act("ann"))
+    assert receipt.facts[0].event == PurchaseRecorded(
+        purchase="p-9", amount=usd(0), quantity=None, product=None
+    )

@@ -1,0 +1,496 @@
+"""Opportunities: rules O1, O2, O3, O4, O5, O6, O10 and O12, and what must never come back."""
+
+from datetime import UTC, date, datetime
+from typing import get_args
+from uuid import UUID
+
+from hypothesis import given
+from msgspec.structs import replace
+
+from crmcore.domain import opportunity
+from crmcore.domain.lead import (
+    AlreadyStarted,
+    CaptureLead,
+    DisqualifyLead,
+    LeadCaptured,
+    LeadDisqualified,
+    LeadQualified,
+    NotALead,
+    QualifyLead,
+    ReasonRequired,
+)
+from crmcore.domain.money import Money
+from crmcore.domain.opportunity import (
+    AlreadyClosed,
+    BackwardNotAllowed,
+    ChangeStage,
+    Command,
+    CurrencyFrozen,
+    CustomerKnown,
+    CustomerNamed,
+    Event,
+    MarkLost,
+    MarkWon,
+    NameCustomer,
+    NegativeAmount,
+    NotClosed,
+    NotOpened,
+    Open,
+    Opportunity,
+    OpportunityLost,
+    OpportunityOpened,
+    OpportunityReopened,
+    OpportunityWon,
+    Policy,
+    Reopen,
+    Reschedule,
+    Rescheduled,
+    Revalue,
+    Revalued,
+    StageChanged,
+    UnknownStage,
+)
+from crmcore.domain.pipeline import STANDARD, Pipeline, Stage
+from tests.spec import TODAY, Spec
+from tests.strategies import History, declared, facts, histories, occurring
+
+ANN, BOB = UUID(int=10), UUID(int=11)
+DEALS = opportunity.decider(Policy())
+NEW = Spec(DEALS)
+STAGES = ["prospecting", "engaging", "proposal", "negotiation"]
+
+
+def usd(dollars: int) -> Money:
+    return Money(minor=dollars * 100, currency="USD")
+
+
+def eur(euros: int) -> Money:
+    return Money(minor=euros * 100, currency="EUR")
+
+
+def to(stage: str, reason: str = "") -> ChangeStage:
+    return ChangeStage(to_stage=stage, reason=reason)
+
+
+LEAD = NEW.after(CaptureLead(title="40 desks", source="trade fair", customer=ANN))
+DEAL = NEW.after(Open(title="40 desks", customer=ANN, amount=usd(900), owner="bob"))
+PROPOSAL = DEAL.after(to("proposal"))
+WON = PROPOSAL.after(MarkWon(amount=usd(800)))
+LOST = PROPOSAL.after(MarkLost(reason="too dear"))
+
+
+def test_a_lead_is_captured() -> None:
+    captured = LeadCaptured(title="40 desks", source="trade fair", customer=None)
+    assert NEW.when(CaptureLead(title="40 desks", source="trade fair")) == (captured,)
+
+
+def test_an_opportunity_starts_once() -> None:
+    again = CaptureLead(title="50 desks", source="web")
+    LEAD.rejects(again, AlreadyStarted(phase="lead"))
+    DEAL.rejects(again, AlreadyStarted(phase="open"))
+    DEAL.rejects(Open(title="50 desks"), AlreadyStarted(phase="open"))
+    LOST.rejects(Open(title="50 desks"), AlreadyStarted(phase="lost"))
+
+
+def test_a_lead_is_qualified_once() -> None:
+    assert LEAD.when(QualifyLead()) == (LeadQualified(),)
+    assert LEAD.after(QualifyLead()).when(QualifyLead()) == ()
+
+
+def test_a_lead_is_given_up_for_a_reason() -> None:
+    assert LEAD.when(DisqualifyLead(reason="a student")) == (LeadDisqualified(reason="a student"),)
+    LEAD.rejects(DisqualifyLead(reason=" \n"), ReasonRequired)
+
+
+def test_a_lead_that_was_given_up_stays_given_up() -> None:
+    gone = LEAD.after(DisqualifyLead(reason="a student"))
+    for command in (QualifyLead(), DisqualifyLead(reason="again"), Open(title="40 desks")):
+        gone.rejects(command, NotALead(phase="disqualified"))
+
+
+def test_a_deal_is_no_lead() -> None:
+    DEAL.rejects(QualifyLead(), NotALead(phase="open"))
+    NEW.rejects(DisqualifyLead(reason="a student"), NotALead(phase="new"))
+
+
+def test_a_deal_opens_in_the_first_stage() -> None:
+    assert NEW.when(Open(title="40 desks")) == (
+        OpportunityOpened(
+            title="40 desks",
+            customer=None,
+            source=None,
+            pipeline="standard@1",
+            stage="prospecting",
+            probability_percent=10,
+            forecast="pipeline",
+            amount=None,
+            product=None,
+            owner=None,
+            expected_close=None,
+        ),
+    )
+
+
+def test_a_deal_opens_in_a_stage_that_is_named() -> None:
+    command = Open(
+        title="40 desks",
+        customer=ANN,
+        stage="negotiation",
+        amount=usd(900),
+        product="desk",
+        owner="bob",
+        expected_close=date(2026, 6, 30),
+    )
+    assert NEW.when(command) == (
+        OpportunityOpened(
+            title="40 desks",
+            customer=ANN,
+            source=None,
+            pipeline="standard@1",
+            stage="negotiation",
+            probability_percent=80,
+            forecast="commit",
+            amount=usd(900),
+            product="desk",
+            owner="bob",
+            expected_close=date(2026, 6, 30),
+        ),
+    )
+    assert DEALS.customer(UUID(int=1), NEW.after(command).state) == ANN
+
+
+def test_a_converted_lead_keeps_its_customer_and_source() -> None:
+    (opened,) = LEAD.after(QualifyLead()).when(Open(title="45 desks"))
+    assert isinstance(opened, OpportunityOpened)
+    assert (opened.customer, opened.source) == (ANN, "trade fair")
+    LEAD.rejects(Open(title="45 desks", customer=BOB), CustomerKnown(customer=ANN))
+
+
+def test_a_stage_belongs_to_the_pipeline() -> None:
+    unknown = UnknownStage(pipeline="standard@1", stages=tuple(STAGES))
+    NEW.rejects(Open(title="40 desks", stage="moon"), unknown)
+    DEAL.rejects(to("moon"), unknown)
+
+
+def test_the_customer_of_a_deal_is_named_later() -> None:
+    nobodys = NEW.after(Open(title="40 desks"))
+    assert nobodys.when(NameCustomer(customer=ANN)) == (CustomerNamed(customer=ANN),)
+    assert nobodys.after(NameCustomer(customer=ANN)).state.customer == ANN
+
+
+def test_an_opportunity_stays_with_its_customer() -> None:
+    assert DEAL.when(NameCustomer(customer=ANN)) == ()
+    DEAL.rejects(NameCustomer(customer=BOB), CustomerKnown(customer=ANN))
+
+
+def test_a_deal_is_opened_before_anything_else_happens() -> None:
+    NEW.rejects(NameCustomer(customer=ANN), NotOpened)
+    NEW.rejects(Revalue(amount=usd(1)), NotOpened)
+    LEAD.rejects(MarkWon(amount=usd(1)), NotOpened)
+
+
+def test_a_deal_moves_on() -> None:
+    assert DEAL.when(to("proposal")) == (
+        StageChanged(
+            from_stage="prospecting",
+            to_stage="proposal",
+            direction="forward",
+            reason="",
+            probability_percent=60,
+            forecast="best_case",
+        ),
+    )
+    assert PROPOSAL.when(to("proposal")) == ()
+
+
+def test_a_deal_goes_back_for_a_reason() -> None:
+    PROPOSAL.rejects(to("engaging"), ReasonRequired)
+    assert PROPOSAL.when(to("engaging", "new buyer")) == (
+        StageChanged(
+            from_stage="proposal",
+            to_stage="engaging",
+            direction="back",
+            reason="new buyer",
+            probability_percent=40,
+            forecast="pipeline",
+        ),
+    )
+
+
+def test_a_deal_goes_back_only_where_that_is_allowed() -> None:
+    back = to("prospecting", "new buyer")
+    PROPOSAL.rejects(back, BackwardNotAllowed(to_stage="prospecting"))
+
+
+def test_a_deal_is_revalued_and_rescheduled() -> None:
+    assert DEAL.when(Revalue(amount=eur(950))) == (Revalued(amount=eur(950)),)
+    assert DEAL.when(Revalue(amount=usd(900))) == ()
+    june = Reschedule(expected_close=date(2026, 6, 30))
+    assert DEAL.when(june) == (Rescheduled(expected_close=date(2026, 6, 30)),)
+    assert DEAL.after(june).when(june) == ()
+
+
+def test_a_deal_is_worth_nothing_or_more() -> None:
+    for command in (Revalue(amount=usd(-1)), MarkWon(amount=usd(-1))):
+        DEAL.rejects(command, NegativeAmount)
+    NEW.rejects(Open(title="40 desks", amount=usd(-1)), NegativeAmount)
+    assert DEAL.when(Revalue(amount=usd(0))) == (Revalued(amount=usd(0)),)
+
+
+def test_a_deal_is_won_on_the_business_day() -> None:
+    shanghai = Spec(opportunity.decider(Policy(time_zone="Asia/Shanghai")), *DEAL.past)
+    evening = datetime(2026, 3, 2, 20, tzinfo=UTC)
+    won = OpportunityWon(amount=usd(800), order="o-1", closed_on=date(2026, 3, 3))
+    assert shanghai.when(MarkWon(amount=usd(800), order="o-1"), on=evening) == (won,)
+
+
+def test_a_deal_is_lost_for_a_reason() -> None:
+    DEAL.rejects(MarkLost(reason=""), ReasonRequired)
+    lost = OpportunityLost(reason="too dear", stage="prospecting", closed_on=TODAY)
+    assert DEAL.when(MarkLost(reason="too dear")) == (lost,)
+
+
+def test_a_closed_deal_does_not_change() -> None:
+    for command in (to("engaging", "why not"), Revalue(amount=usd(1)), MarkWon(amount=usd(1))):
+        WON.rejects(command, AlreadyClosed(outcome="won", closed_on=TODAY))
+    for late in (Reschedule(expected_close=TODAY), MarkLost(reason="again")):
+        LOST.rejects(late, AlreadyClosed(outcome="lost", closed_on=TODAY))
+
+
+def test_a_deal_closes_in_its_own_currency() -> None:
+    DEAL.rejects(MarkWon(amount=eur(800)), CurrencyFrozen(currency="USD"))
+
+
+def test_a_closed_deal_keeps_its_currency_when_it_is_reopened() -> None:
+    for closed in (WON, LOST):
+        again = closed.after(Reopen(reason="they called"))
+        again.rejects(Revalue(amount=eur(1)), CurrencyFrozen(currency="USD"))
+    unvalued = NEW.after(Open(title="40 desks"), MarkWon(amount=eur(5)), Reopen(reason="a mistake"))
+    unvalued.rejects(MarkWon(amount=usd(5)), CurrencyFrozen(currency="EUR"))
+
+
+def test_a_closed_deal_reopens_as_it_was() -> None:
+    assert WON.when(Reopen(reason="not paid")) == (
+        OpportunityReopened(
+            reason="not paid",
+            stage="proposal",
+            probability_percent=60,
+            forecast="best_case",
+            amount=usd(900),
+            owner="bob",
+        ),
+    )
+    WON.rejects(Reopen(reason=""), ReasonRequired)
+
+
+def test_only_a_closed_deal_reopens() -> None:
+    for never_closed in (NEW, LEAD, DEAL):
+        never_closed.rejects(Reopen(reason="why not"), NotClosed)
+
+
+def test_the_first_phase_is_stored_under_the_name_of_the_opportunity() -> None:
+    for kind in (*get_args(Command), *get_args(Event)):
+        assert kind.__struct_config__.tag.startswith("opportunity.")
+
+
+# A newer pipeline takes new deals; the old one changed its mind about proposals.
+NEWER = Policy(
+    pipelines=(
+        replace(
+            STANDARD,
+            stages=tuple(replace(stage, probability_percent=99) for stage in STANDARD.stages),
+        ),
+        Pipeline(
+            name="quick",
+            version=2,
+            stages=(Stage(name="talk", probability_percent=50, forecast="commit"),),
+        ),
+    )
+)
+
+
+def test_a_deal_stays_in_the_pipeline_it_was_opened_in() -> None:
+    newer = opportunity.decider(NEWER)
+    (opened,) = Spec(newer).when(Open(title="40 desks"))
+    assert isinstance(opened, OpportunityOpened)
+    assert (opened.pipeline, opened.stage) == ("quick@2", "talk")
+    old = UnknownStage(pipeline="standard@1", stages=tuple(STAGES))
+    Spec(newer, *DEAL.past).rejects(to("talk"), old)
+    gone = opportunity.decider(Policy(pipelines=NEWER.pipelines[1:]))
+    Spec(gone, *DEAL.past).rejects(to("talk"), UnknownStage(pipeline="standard@1", stages=()))
+
+
+def test_o3_what_a_stage_stamped_stays_when_the_pipeline_changes() -> None:
+    later = Spec(opportunity.decider(NEWER), *PROPOSAL.past)
+    edited = later.after(Revalue(amount=usd(1)), MarkLost(reason="too dear"), Reopen(reason="no"))
+    assert edited.state.probability_percent == 60
+    assert edited.after(to("negotiation")).state.probability_percent == 99
+
+
+# What other systems got wrong.
+
+
+def test_regression_10_editing_a_lost_deal_does_not_bring_its_probability_back() -> None:
+    assert LOST.given(CustomerNamed(customer=ANN)).state.probability_percent == 0
+    LOST.rejects(Revalue(amount=usd(1)), AlreadyClosed)
+
+
+def test_regression_10_no_deal_is_open_and_closed_at_once() -> None:
+    assert (WON.state.phase, WON.state.closed_on, WON.state.won) == ("won", TODAY, usd(800))
+    again = WON.after(Reopen(reason="not paid")).state
+    assert (again.phase, again.closed_on, again.won) == ("open", None, None)
+
+
+def test_regression_10_a_deal_once_won_is_lost_in_its_own_last_stage() -> None:
+    lost = WON.after(Reopen(reason="not paid"), MarkLost(reason="no money"))
+    assert lost.past[-1] == OpportunityLost(reason="no money", stage="proposal", closed_on=TODAY)
+
+
+# Every history keeps the rules.
+
+
+def offers(deal: Opportunity, number: int) -> list[Command]:
+    amount = (eur if number % 4 == 0 else usd)(number - 1)
+    customer = ANN if number % 3 else BOB
+    stage, reason = [*STAGES, "moon"][number % 5], "a reason" if number % 6 else ""
+    starts: list[Command] = [
+        CaptureLead(title="desks", source="web", customer=customer if number % 2 else None),
+        Open(title="desks", customer=customer if number % 7 else None, stage=stage),
+        Open(title="desks", amount=amount, owner="bob"),
+        QualifyLead(),
+        DisqualifyLead(reason=reason),
+        NameCustomer(customer=customer),
+    ]
+    moves: list[Command] = [
+        *(to(name, reason) for name in (stage, *STAGES[1:])),
+        Revalue(amount=amount),
+        Reschedule(expected_close=date(2026, 1, 1 + number % 28)),
+        MarkWon(amount=replace(amount, currency=deal.currency or "USD")),
+        MarkLost(reason=reason),
+    ]
+    match deal.phase:
+        case "new" | "lead" | "qualified" | "disqualified":
+            return [*starts, moves[number % len(moves)], Reopen(reason=reason)]
+        case "open":
+            return [*moves, MarkWon(amount=amount), *starts[-2:], Reopen(reason=reason)]
+        case _:
+            return [Reopen(reason=reason)] * 5 + [starts[number % 6], moves[number % 7]]
+
+
+HISTORIES = histories(DEALS, offers)
+Lived = History[Command, Opportunity, Event]
+
+
+@given(HISTORIES)
+def test_o1_a_deal_is_open_or_won_or_lost_and_looks_it(history: Lived) -> None:
+    for step in history:
+        deal = step.after
+        looks = (deal.probability_percent, deal.forecast, deal.won is None, deal.lost_because)
+        match deal.phase:
+            case "won":
+                assert looks == (100, "closed", False, None)
+                assert deal.closed_on is not None
+            case "lost":
+                assert looks == (0, "omitted", True, "a reason")
+                assert deal.closed_on is not None
+            case "open":
+                assert looks[2:] == (True, None)
+                assert deal.closed_on is None
+            case _:
+                assert looks == (0, "omitted", True, None)
+                assert deal.stage == ""
+
+
+@given(HISTORIES)
+def test_o2_an_open_deal_is_neither_certain_nor_hopeless(history: Lived) -> None:
+    for step in history:
+        assert (0 < step.after.probability_percent < 100) == (step.after.phase == "open")
+
+
+@given(HISTORIES)
+def test_o3_the_probability_is_what_the_stage_said_at_entry(history: Lived) -> None:
+    said = {"prospecting": 10, "engaging": 40, "proposal": 60, "negotiation": 80}
+    stage = ""
+    for step in history:
+        for event in step.events:
+            if isinstance(event, OpportunityOpened | StageChanged | OpportunityReopened):
+                stage = event.to_stage if isinstance(event, StageChanged) else event.stage
+                assert event.probability_percent == said[stage]
+        if step.after.phase == "open":
+            assert step.after.probability_percent == said[stage]
+
+
+@given(HISTORIES)
+def test_o4_stages_follow_each_other_and_a_lost_deal_keeps_the_last(history: Lived) -> None:
+    stage = ""
+    for event in facts(history):
+        match event:
+            case OpportunityOpened(stage=first):
+                stage = first
+            case StageChanged(from_stage=left, to_stage=entered):
+                assert left == stage != entered
+                stage = entered
+            case OpportunityLost(stage=last) | OpportunityReopened(stage=last):
+                assert last == stage
+            case _:
+                pass
+
+
+@given(HISTORIES)
+def test_o5_a_deal_goes_back_for_a_reason_where_that_is_allowed(history: Lived) -> None:
+    for event in facts(history):
+        if isinstance(event, StageChanged):
+            back = STAGES.index(event.to_stage) < STAGES.index(event.from_stage)
+            assert event.direction == ("back" if back else "forward")
+            assert not back or (event.reason == "a reason" and event.to_stage != "prospecting")
+
+
+@given(HISTORIES)
+def test_o6_a_reopened_deal_is_what_it_was_before_it_closed(history: Lived) -> None:
+    before = DEALS.initial
+    for step in history:
+        match step.events:
+            case (OpportunityWon() | OpportunityLost(),):
+                before = step.before
+            case (OpportunityReopened(),):
+                now = replace(step.after, customer=before.customer, frozen=before.frozen)
+                assert now == before
+            case _:
+                pass
+
+
+@given(HISTORIES)
+def test_o10_a_lead_converts_at_most_once_and_keeps_what_was_known(history: Lived) -> None:
+    happened = facts(history)
+    opened = [event for event in happened if isinstance(event, OpportunityOpened)]
+    captured = [event for event in happened if isinstance(event, LeadCaptured)]
+    assert len(opened) <= 1
+    assert len(captured) <= 1
+    for deal in opened:
+        assert deal.source == (captured[0].source if captured else None)
+        if captured and captured[0].customer:
+            assert deal.customer == captured[0].customer
+
+
+@given(HISTORIES)
+def test_o12_the_currency_is_frozen_when_a_deal_closes(history: Lived) -> None:
+    frozen = None
+    for step in history:
+        for event in step.events:
+            if isinstance(event, OpportunityWon | Revalued) and frozen:
+                assert event.amount.currency == frozen
+            if isinstance(event, OpportunityWon):
+                frozen = event.amount.currency
+            if isinstance(event, OpportunityLost) and step.before.amount:
+                frozen = step.before.amount.currency
+
+
+@given(HISTORIES, HISTORIES)
+def test_any_fact_can_be_applied_to_any_opportunity(history: Lived, other: Lived) -> None:
+    for deal in (DEALS.initial, DEALS.fold(facts(history))):
+        for event in facts(other):
+            assert isinstance(DEALS.evolve(deal, event), Opportunity)
+
+
+def test_every_event_and_every_rejection_occurs() -> None:
+    assert occurring(HISTORIES) == declared(DEALS)

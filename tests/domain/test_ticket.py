@@ -1,0 +1,331 @@
+"""Tickets: rules T6, T8, T13, T14 and T16."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from uuid import UUID
+
+from hypothesis import given
+
+from crmcore.domain import ticket
+from crmcore.domain.ticket import (
+    AddNote,
+    AgentReplied,
+    AlreadyOpened,
+    AlreadyResolved,
+    Assign,
+    Assigned,
+    Close,
+    Closed,
+    Command,
+    CustomerReplied,
+    Event,
+    FeedbackLate,
+    FeedbackRecorded,
+    FeedbackTwice,
+    NoteAdded,
+    NotOpened,
+    NotResolved,
+    Open,
+    Opened,
+    Pause,
+    Paused,
+    Policy,
+    RecordCustomerReply,
+    RecordFeedback,
+    Reopen,
+    Reopened,
+    ReopenWindowOver,
+    Reply,
+    Resolve,
+    Resolved,
+    Resume,
+    Resumed,
+    RootCauseMissing,
+    Ticket,
+    TicketClosed,
+)
+from tests.spec import Spec
+from tests.strategies import History, declared, facts, histories, occurring
+
+ANN = UUID(int=10)
+TICKETS = ticket.decider(Policy())
+NEW = Spec(TICKETS)
+REQUEST = Open(
+    customer=ANN, subject="Broken desk", kind="request", channel="email", category="desk"
+)
+COMPLAINT = Open(
+    customer=ANN, subject="Late again", kind="complaint", channel="phone", category="delivery"
+)
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+WINDOW_ENDS = datetime(2026, 3, 16, 12, tzinfo=UTC)
+RATING_ENDS = datetime(2026, 4, 1, 12, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+
+OPEN = NEW.after(REQUEST)
+PENDING = OPEN.after(Pause(waiting_for="customer"))
+ON_HOLD = OPEN.after(Pause(waiting_for="third_party"))
+RESOLVED = OPEN.after(Resolve(resolution="A new leg"), on=NOON)
+CLOSED = RESOLVED.after(Close())
+
+
+def test_a_ticket_is_opened_once() -> None:
+    opened = Opened(
+        customer=ANN,
+        subject="Broken desk",
+        kind="request",
+        channel="email",
+        category="desk",
+        severity="normal",
+    )
+    assert NEW.when(REQUEST) == (opened,)
+    assert TICKETS.customer(UUID(int=1), OPEN.state) == ANN
+    for known in (OPEN, RESOLVED, CLOSED):
+        known.rejects(REQUEST, AlreadyOpened)
+
+
+def test_nothing_happens_before_a_ticket_is_opened() -> None:
+    NEW.rejects(Reply(text="Hello"), NotOpened)
+    NEW.rejects(Close(), NotOpened)
+
+
+def test_the_first_reply_of_a_person_is_the_first_response() -> None:
+    noted = OPEN.after(AddNote(text="Odd"), RecordCustomerReply(text="Anybody?"))
+    assert noted.when(Reply(text="Hello")) == (AgentReplied(text="Hello", first_response=True),)
+    again = noted.after(Reply(text="Hello")).when(Reply(text="Again"))
+    assert again == (AgentReplied(text="Again", first_response=False),)
+
+
+def test_a_note_changes_nothing() -> None:
+    assert OPEN.when(AddNote(text="Odd")) == (NoteAdded(text="Odd"),)
+    assert OPEN.after(AddNote(text="Odd")).state == OPEN.state
+
+
+def test_one_person_is_in_charge() -> None:
+    assert OPEN.when(Assign(to="bob")) == (Assigned(to="bob"),)
+    bobs = OPEN.after(Assign(to="bob"))
+    assert bobs.when(Assign(to="bob")) == ()
+    assert bobs.after(Assign(to="eve")).state.assignee == "eve"
+
+
+def test_a_ticket_waits_for_one_party_at_a_time() -> None:
+    assert OPEN.when(Pause(waiting_for="customer")) == (Paused(waiting_for="customer"),)
+    assert PENDING.when(Pause(waiting_for="customer")) == ()
+    assert PENDING.when(Pause(waiting_for="third_party")) == (Paused(waiting_for="third_party"),)
+    assert (PENDING.state.status, ON_HOLD.state.status) == ("pending", "on_hold")
+
+
+def test_a_ticket_stops_waiting() -> None:
+    for waiting in (PENDING, ON_HOLD):
+        assert waiting.when(Resume()) == (Resumed(),)
+        assert waiting.after(Resume()).state.status == "open"
+    assert OPEN.when(Resume()) == ()
+
+
+def test_a_reply_of_the_customer_we_wait_for_resumes_the_ticket() -> None:
+    said = CustomerReplied(text="Here it is")
+    reply = RecordCustomerReply(text="Here it is")
+    assert PENDING.when(reply) == (said, Resumed())
+    assert ON_HOLD.when(reply) == (said,)
+    assert OPEN.when(reply) == (said,)
+
+
+def test_a_reply_of_the_customer_reopens_a_resolved_ticket_in_time() -> None:
+    reply = RecordCustomerReply(text="It broke again")
+    assert RESOLVED.when(reply, on=WINDOW_ENDS - TICK) == (
+        CustomerReplied(text="It broke again"),
+        Reopened(reason="the customer replied"),
+    )
+    RESOLVED.rejects(reply, ReopenWindowOver(reopen_until=WINDOW_ENDS), on=WINDOW_ENDS)
+
+
+def test_a_ticket_is_resolved_with_its_windows() -> None:
+    resolved = Resolved(
+        resolution="A new leg",
+        root_cause="Soft wood",
+        reopen_until=WINDOW_ENDS,
+        feedback_until=RATING_ENDS,
+    )
+    command = Resolve(resolution="A new leg", root_cause="Soft wood")
+    for working in (OPEN, PENDING, ON_HOLD):
+        assert working.when(command, on=NOON) == (resolved,)
+
+
+def test_a_window_ends_at_the_same_hour_of_the_business_day() -> None:
+    berlin = Spec(ticket.decider(Policy(reopen_days=30, time_zone="Europe/Berlin")), *OPEN.past)
+    (resolved,) = berlin.when(Resolve(resolution="A new leg"), on=NOON)
+    assert isinstance(resolved, Resolved)
+    assert resolved.reopen_until == datetime(2026, 4, 1, 11, tzinfo=UTC)
+
+
+def test_a_resolved_ticket_is_reopened_before_work_goes_on() -> None:
+    for command in (Resolve(resolution="Again"), Resume(), Pause(waiting_for="customer")):
+        RESOLVED.rejects(command, AlreadyResolved)
+    assert RESOLVED.when(Reply(text="Bye")) == (AgentReplied(text="Bye", first_response=True),)
+
+
+def test_a_resolved_ticket_is_reopened_in_time() -> None:
+    reopen = Reopen(reason="It broke again")
+    assert RESOLVED.when(reopen, on=WINDOW_ENDS - TICK) == (Reopened(reason="It broke again"),)
+    RESOLVED.rejects(reopen, ReopenWindowOver(reopen_until=WINDOW_ENDS), on=WINDOW_ENDS)
+    assert RESOLVED.after(reopen, on=NOON).state == OPEN.state
+
+
+def test_a_ticket_is_resolved_before_it_is_reopened_closed_or_rated() -> None:
+    late: list[Command] = [
+        Reopen(reason="Why not"),
+        Close(),
+        Close(root_cause="Soft wood"),
+        RecordFeedback(csat=5),
+    ]
+    for command in late:
+        OPEN.rejects(command, NotResolved)
+
+
+def test_a_closed_ticket_stays_closed() -> None:
+    assert RESOLVED.when(Close()) == (Closed(root_cause=None),)
+    assert CLOSED.when(Close()) == ()
+    late: list[Command] = [
+        Reopen(reason="It broke again"),
+        RecordCustomerReply(text="It broke again"),
+        Reply(text="Hello"),
+        AddNote(text="Odd"),
+        Assign(to="bob"),
+        Resume(),
+    ]
+    for command in late:
+        CLOSED.rejects(command, TicketClosed)
+
+
+def test_a_complaint_is_closed_with_its_root_cause() -> None:
+    unclear = NEW.after(COMPLAINT, Resolve(resolution="A voucher"))
+    unclear.rejects(Close(), RootCauseMissing)
+    assert unclear.when(Close(root_cause="No driver")) == (Closed(root_cause="No driver"),)
+    clear = NEW.after(COMPLAINT, Resolve(resolution="A voucher", root_cause="No driver"))
+    assert clear.when(Close()) == (Closed(root_cause="No driver"),)
+
+
+def test_a_resolution_is_rated_once_and_in_time() -> None:
+    rate = RecordFeedback(csat=4, comment="Thanks")
+    for settled in (RESOLVED, CLOSED):
+        recorded = FeedbackRecorded(csat=4, comment="Thanks")
+        assert settled.when(rate, on=RATING_ENDS - TICK) == (recorded,)
+        settled.rejects(rate, FeedbackLate(feedback_until=RATING_ENDS), on=RATING_ENDS)
+        settled.after(rate).rejects(rate, FeedbackTwice)
+
+
+def test_every_resolution_is_rated_anew() -> None:
+    rate = RecordFeedback(csat=2)
+    again = RESOLVED.after(rate, Reopen(reason="It broke"), Resolve(resolution="A new desk"))
+    assert again.when(rate) == (FeedbackRecorded(csat=2, comment=""),)
+
+
+# Every history keeps the rules.
+
+
+def offers(one: Ticket, number: int) -> list[Command]:
+    cause = "A cause" if number % 3 else None
+    opening = COMPLAINT if number % 2 else REQUEST
+    return [
+        *[opening] * (30 if one.status == "new" else 1),
+        *(Reply(text="Hello"), AddNote(text="Odd"), RecordCustomerReply(text="Well?")),
+        *(Assign(to="bob"), Assign(to="eve")),
+        *(Pause(waiting_for="customer"), Pause(waiting_for="third_party"), Resume()),
+        *[Resolve(resolution="Done", root_cause=cause)] * 3,
+        *(Reopen(reason="Again"), Close(), Close(root_cause=cause)),
+        *[RecordFeedback(csat=1 + number % 5)] * 2,
+    ]
+
+
+HISTORIES = histories(TICKETS, offers)
+Lived = History[Command, Ticket, Event]
+
+
+@given(HISTORIES)
+def test_t6_only_the_first_reply_of_a_person_is_the_first_response(history: Lived) -> None:
+    marks = [event.first_response for event in facts(history) if isinstance(event, AgentReplied)]
+    assert marks[:1] in ([], [True])
+    assert True not in marks[1:]
+    assert TICKETS.fold(facts(history)).responded == bool(marks)
+
+
+@given(HISTORIES)
+def test_t8_a_ticket_is_reopened_in_time_and_closed_for_good(history: Lived) -> None:
+    until, closed = NOON, False
+    for step in history:
+        for event in step.events:
+            assert not closed or isinstance(event, FeedbackRecorded)
+            match event:
+                case Resolved():
+                    until = step.at + timedelta(days=14)
+                    assert event.reopen_until == until
+                case Reopened():
+                    assert step.at < until
+                case Closed():
+                    closed = True
+                case _:
+                    pass
+
+
+@given(HISTORIES)
+def test_t13_a_resolution_is_rated_at_most_once_inside_the_window(history: Lived) -> None:
+    ratable_until = None
+    for step in history:
+        for event in step.events:
+            match event:
+                case Resolved():
+                    ratable_until = step.at + timedelta(days=30)
+                case FeedbackRecorded():
+                    assert ratable_until is not None
+                    assert step.at < ratable_until
+                    ratable_until = None
+                case Reopened():
+                    ratable_until = None
+                case _:
+                    pass
+
+
+@given(HISTORIES)
+def test_t14_a_complaint_is_closed_only_with_a_root_cause(history: Lived) -> None:
+    happened = facts(history)
+    complaint = any(isinstance(event, Opened) and event.kind == "complaint" for event in happened)
+    for event in happened:
+        if isinstance(event, Closed):
+            assert event.root_cause == "A cause" or not complaint
+
+
+@given(HISTORIES)
+def test_t16_whoever_was_assigned_last_is_the_only_assignee(history: Lived) -> None:
+    people = [event.to for event in facts(history) if isinstance(event, Assigned)]
+    assert TICKETS.fold(facts(history)).assignee == (people[-1] if people else None)
+    assert all(left != right for left, right in pairwise(people))
+
+
+@given(HISTORIES)
+def test_a_ticket_that_waits_was_paused_and_neither_resumed_nor_resolved(history: Lived) -> None:
+    status = "new"
+    for event in facts(history):
+        match event:
+            case Paused(waiting_for="customer"):
+                status = "pending"
+            case Paused(waiting_for="third_party"):
+                status = "on_hold"
+            case Opened() | Resumed() | Reopened():
+                status = "open"
+            case Resolved():
+                status = "resolved"
+            case Closed():
+                status = "closed"
+            case _:
+                pass
+    assert TICKETS.fold(facts(history)).status == status
+
+
+@given(HISTORIES, HISTORIES)
+def test_any_fact_can_be_applied_to_any_ticket(history: Lived, other: Lived) -> None:
+    for one in (TICKETS.initial, TICKETS.fold(facts(history))):
+        for event in facts(other):
+            assert isinstance(TICKETS.evolve(one, event), Ticket)
+
+
+def test_every_event_and_every_rejection_occurs() -> None:
+    assert occurring(HISTORIES) == declared(TICKETS)

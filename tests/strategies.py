@@ -1,0 +1,98 @@
+"""Generated histories of one aggregate, and what occurs in them."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crmcore.domain.decider import Decider
+from crmcore.domain.value import Rejected, Rejection
+from tests.spec import act
+
+Command = TypeVar("Command")
+State = TypeVar("State")
+Event = TypeVar("Event")
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+GAPS = st.sampled_from(
+    [timedelta(0), timedelta(hours=5), timedelta(days=1), timedelta(days=9), timedelta(days=170)]
+)
+
+
+class Step(NamedTuple, Generic[Command, State, Event]):
+    """One command: when it came, the state it met, and what became of it."""
+
+    at: datetime
+    before: State
+    command: Command
+    events: tuple[Event, ...]
+    rejection: Rejection | None
+    after: State
+
+
+History: TypeAlias = list[Step[Command, State, Event]]
+
+
+def take(
+    decider: Decider[Command, State, Event], state: State, command: Command, at: datetime
+) -> Step[Command, State, Event]:
+    """Return what becomes of a command."""
+    try:
+        events = decider.decide(command, state, act(at))
+    except Rejected as no:
+        return Step(at, state, command, (), no.rejection, state)
+    after = state
+    for event in events:
+        after = decider.evolve(after, event)
+    return Step(at, state, command, events, None, after)
+
+
+def histories(
+    decider: Decider[Command, State, Event],
+    offers: Callable[[State, int], Sequence[Command]],
+    slots: int = 24,
+) -> st.SearchStrategy[History[Command, State, Event]]:
+    """Draw histories: each command is one of those offered for the state so far and a number.
+
+    So references are bound late and most commands fit; an empty slot lets a history shrink.
+    """
+    slot = st.none() | st.tuples(st.integers(0, 59), st.integers(0, 40), GAPS)
+    plans = st.lists(slot, min_size=slots, max_size=slots)
+
+    def live(plan: list[tuple[int, int, timedelta] | None]) -> History[Command, State, Event]:
+        state, at = decider.initial, START
+        history: History[Command, State, Event] = []
+        for choice, number, gap in filter(None, plan):
+            at += gap
+            offered = offers(state, number)
+            history.append(take(decider, state, offered[choice % len(offered)], at))
+            state = history[-1].after
+        return history
+
+    return plans.map(live)
+
+
+def facts(history: History[Command, State, Event]) -> list[Event]:
+    """Return everything that happened, in order."""
+    return [event for step in history for event in step.events]
+
+
+def declared(decider: Decider[Any, Any, Any]) -> set[str]:
+    """Return the names of all events and rejections of a decider."""
+    return {kind.__name__ for kind in (*get_args(decider.events), *get_args(decider.rejections))}
+
+
+def occurring(strategy: st.SearchStrategy[History[Any, Any, Any]]) -> set[str]:
+    """Return the names of the events and rejections that occur in generated histories."""
+    seen: set[str] = set()
+
+    @settings(max_examples=300, derandomize=True, database=None, deadline=None)
+    @given(strategy)
+    def collect(history: History[Any, Any, Any]) -> None:
+        for step in history:
+            seen.update(type(outcome).__name__ for outcome in (*step.events, step.rejection))
+
+    collect()
+    return seen - {"NoneType"}

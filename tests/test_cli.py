@@ -1,0 +1,155 @@
+"""The command line, as people and programs use it."""
+
+import json
+import re
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from crmcore.cli import app
+
+TILL = "sale,customer,day,product,quantity,amount\n"
+CARDS = "code,name,kind,since,payment_days\nK1,Ada,person,2025-01-01,\nK2,Ben,person,2025-02-01,\n"
+ROWS = "S-1,K1,2025-01-05,kettle,1,49.00\nS-2,K1,2025-03-05,beans,2,37.00\n"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def answer(*arguments: object) -> object:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def store(postgres_url: str, tmp_path: Path) -> str:
+    assert run("migrate", "--store", postgres_url).exit_code == 0
+    (tmp_path / "cards.csv").write_text(CARDS)
+    (tmp_path / "till.csv").write_text(TILL + ROWS)
+    for mapping, name in (("shop_customers", "cards.csv"), ("shop_sales", "till.csv")):
+        result = run("import", mapping, tmp_path / name, "--store", postgres_url)
+        assert result.exit_code == 0, result.output
+    return postgres_url
+
+
+def test_every_command_explains_itself_with_an_example() -> None:
+    assert run("--help").exit_code == 0
+    for command in ("demo", "import", "show", "history", "summary", "rebuild", "migrate"):
+        said = run(command, "--help")
+        assert said.exit_code == 0
+        assert re.search(rf"Example:\s+crmcore {command}", said.stdout), command
+
+
+def test_a_summary_is_one_json_object_of_decimal_strings(store: str) -> None:
+    said = answer("summary", "--store", store, "--as-of", "2025-04-01")
+    assert isinstance(said, dict)
+    assert said["as_of"] == "2025-04-01T23:59:59.999999Z"
+    assert (said["facts"], said["position"], said["customers"]) == (4, 4, 2)
+    assert said["lifecycle"]["active"] == 1
+    assert said["lifecycle"]["prospect"] == 1
+    assert said["credit"] == {"A": 0, "B": 0, "C": 0, "D": 0, "unrated": 2}
+    assert said["abc"] == {"A": 1, "B": 0, "C": 0, "D": 1}
+    assert said["purchases"] == {"count": 2, "amount": "86.00"}
+    assert said["opportunities"]["won"] == {"count": 0, "amount": "0.00"}
+    assert said["receivables"] == {"invoices": 0, "amount": "0.00", "disputed": 0, "paid_late": 0}
+    assert said["currency"] == "EUR"
+
+
+def test_a_summary_of_an_earlier_position_knows_less(store: str) -> None:
+    said = answer("summary", "--store", store, "--known-at", "2")
+    assert isinstance(said, dict)
+    assert (said["facts"], said["purchases"]["count"]) == (2, 0)
+
+
+def test_a_customer_is_shown_with_the_facts_behind_each_answer(store: str) -> None:
+    said = answer("show", "shop:K1", "--store", store, "--as-of", "2025-04-01")
+    assert isinstance(said, dict)
+    answers = {item["answer"]["question"]: item for item in said["answers"]}
+    stage = answers["lifecycle"]
+    assert (stage["answer"]["answer"], stage["answer"]["since"]) == (
+        "active",
+        "2025-03-05T00:00:00Z",
+    )
+    assert stage["answer"]["next_change_at"] == "2025-09-05T00:00:00Z"
+    assert [fact["position"] for fact in stage["facts"]] == [3, 4]
+    assert stage["facts"][0]["what"] == (
+        "purchase recorded: purchase S-1, amount 49.00 EUR, quantity 1, product kettle"
+    )
+    shown = run("show", said["customer"], "--store", store, "--as-of", "2025-04-01")
+    assert shown.exit_code == 0
+    assert "purchases on 2 days or more within 12 months" in " ".join(shown.stdout.split())
+
+
+def test_a_history_lists_facts_with_who_and_why(store: str) -> None:
+    said = answer("history", "shop:K1", "--store", store)
+    assert isinstance(said, list)
+    assert [fact["position"] for fact in said] == [1, 3, 4]
+    assert said[0]["event"] == {
+        "type": "customer.registered", "code": "shop:K1", "name": "Ada", "kind": "person",
+    }  # fmt: skip
+    assert (said[0]["actor"], said[0]["reason"]) == ("import", "customer list, cards.csv row 1")
+    one = answer("history", "customer:shop:K1", "--store", store, "--as-of", "2025-01-05")
+    assert isinstance(one, list)
+    assert [fact["position"] for fact in one] == [1, 3]
+    assert "purchase recorded" in run("history", "shop:K1", "--store", store).stdout
+
+
+def test_a_rebuild_fills_the_table_that_hosts_may_join(store: str) -> None:
+    said = answer("rebuild", "--store", store)
+    assert isinstance(said, dict)
+    assert said["answers"] == {"added": 8, "removed": 0, "changed": 0, "unchanged": 0}
+    assert "8 as before" in " ".join(run("rebuild", "--store", store).stdout.split())
+
+
+def test_rows_that_did_not_go_in_are_listed_and_the_status_says_so(
+    store: str, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text(TILL + "S-3,K1,2025-04-31,kettle,1,49.00\nS-4,K1,2025-04-30,beans,1,18.50\n")
+    result = run("import", "shop_sales", bad, "--store", store)
+    assert result.exit_code == 1
+    assert "bad.csv row 1: day: day is out of range for month" in result.stdout
+    assert "1 new facts" in result.stdout
+    many = tmp_path / "many.csv"
+    many.write_text(TILL + "S-5,K1,2025-04-31,kettle,1,49.00\n" * 25)
+    result = run("import", "shop_sales", many, "--store", store)
+    assert "and 5 more" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["show", "shop:nix"], 1, "nothing was known about the customer"),
+        (["history", "ticket:shop:nix"], 1, "nothing was known about ticket:shop:nix"),
+        (["summary", "--known-at", "99"], 1, "there is no position 99 yet: the log ends at 4"),
+        (["summary", "--as-of", "2025-02-30"], 2, "'2025-02-30' is no date"),
+        (["import", "nix", "x.csv"], 1, "there is no mapping 'nix'"),
+        (["import", "shop_sales", "x.csv"], 1, "x.csv: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_sentence_and_a_status(
+    store: str, arguments: list[str], status: int, said: str
+) -> None:
+    result = run(*arguments, "--store", store)
+    assert result.exit_code == status
+    assert said in " ".join(result.stderr.replace("│", " ").split())
+    assert result.stdout == ""
+
+
+def test_an_instant_with_a_zone_is_a_date_too(store: str) -> None:
+    said = answer("summary", "--store", store, "--as-of", "2025-01-05T00:00:00+01:00")
+    assert isinstance(said, dict)
+    assert said["purchases"]["count"] == 0
+    naive = run("summary", "--store", store, "--as-of", "2025-01-05T00:00:00")
+    assert naive.exit_code == 1
+    assert "an instant needs a time zone" in naive.stderr
+
+
+def test_ids_are_uuids_in_json(store: str) -> None:
+    said = answer("show", "shop:K2", "--store", store)
+    assert isinstance(said, dict)
+    assert str(UUID(said["customer"])) == said["customer"]
