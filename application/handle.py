@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from crmcore.application.journal import CommandReused, Commit, Conflict, Done, Journal
-from crmcore.domain.act import Act, FutureDated
+from crmcore.domain.act import Act, FutureDated, OutOfOrder
 from crmcore.domain.decider import Decider
 from crmcore.domain.recorded import Fact, Recorded, Stream
 from crmcore.domain.value import CRMError, Value, require
@@ -50,7 +50,17 @@ class Receipt(Value):
 
 
 Outcome: TypeAlias = Receipt | CRMError
-States: TypeAlias = dict[Stream, tuple[int, Any]]
+
+
+class Known(NamedTuple):
+    """Where a stream stands: its last version, its state, and the latest effective time in it."""
+
+    version: int
+    state: Any
+    latest: datetime
+
+
+States: TypeAlias = dict[Stream, Known]
 
 
 def carry_out(
@@ -65,19 +75,27 @@ def carry_out(
     The facts of all accepted requests are recorded in one transaction, and a request that is
     refused touches no other. Raises Conflict when others win the race ATTEMPTS_MAX times.
     """
+    done: Mapping[UUID, Done] | None = (
+        None  # most commands are new: the first attempt does not look
+    )
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
-            return _attempt(journal, requests, policy, clock())
+            return _attempt(journal, requests, done, policy, clock())
         except Conflict:
             if attempt == ATTEMPTS_MAX:
                 raise
+        done = journal.done({_id(request) for request in requests})
     raise AssertionError("unreachable")
 
 
 def _attempt(
-    journal: Journal, requests: Sequence[Request], policy: str, now: datetime
+    journal: Journal,
+    requests: Sequence[Request],
+    looked: Mapping[UUID, Done] | None,
+    policy: str,
+    now: datetime,
 ) -> list[Outcome]:
-    done = dict(journal.done({request.act.command_id for request in requests}))
+    done = dict(looked or {})
     states = _states(journal, [r for r in requests if r.act.command_id not in done])
     commits: dict[UUID, Commit] = {}
     first: dict[UUID, int] = {}
@@ -91,6 +109,8 @@ def _attempt(
         if commit is not None:
             commits[commit.command_id] = commit
             first[commit.command_id] = index
+    if refused and looked is None:
+        raise Conflict("what is refused may have been carried out before: look, and decide again")
     done |= zip(commits, journal.append(list(commits.values()), now), strict=True)
     return [
         refused.get(index) or _receipt(request, done, replayed=first.get(_id(request)) != index)
@@ -124,13 +144,16 @@ def _decide(request: Request, states: States, policy: str) -> tuple[tuple[Fact[A
     facts: list[Fact[Any]] = []
     after: States = {}
     for task in request.tasks:
-        initial = (0, task.decider.initial)
-        version, state = after.get(task.stream) or states.get(task.stream) or initial
+        known = after.get(task.stream) or states.get(task.stream)
+        version, state, latest = known or Known(0, task.decider.initial, request.act.effective_at)
+        if task.decider.in_order:
+            effective_at = request.act.effective_at
+            require(effective_at >= latest, OutOfOrder(effective_at=effective_at, latest=latest))
         for event in task.decider.decide(task.command, state, request.act):
             version, state = version + 1, task.decider.evolve(state, event)
             customer = task.decider.customer(task.stream.id, state)
             facts.append(_fact(task.stream, version, event, request.act, policy, customer))
-        after[task.stream] = (version, state)
+        after[task.stream] = Known(version, state, max(latest, request.act.effective_at))
     return tuple(facts), after
 
 
@@ -153,10 +176,14 @@ def _fact(
 
 
 def _states(journal: Journal, requests: Sequence[Request]) -> States:
-    """Return the version and the state of every stream that the requests write to."""
+    """Return where every stream stands that the requests write to."""
     tasks = {task.stream: task for request in requests for task in request.tasks}
     return {
-        stream: (facts[-1].version, tasks[stream].decider.fold(fact.event for fact in facts))
+        stream: Known(
+            version=facts[-1].version,
+            state=tasks[stream].decider.fold(fact.event for fact in facts),
+            latest=max(fact.effective_at for fact in facts),
+        )
         for stream, facts in journal.read(tasks).items()
     }
 

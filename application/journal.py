@@ -83,7 +83,10 @@ class Journal(Protocol):
         ...
 
     def about(self, customer: UUID, *, through: int) -> Sequence[Recorded[Any]]:
-        """Return the facts of every stream of a customer up to a position, in that order."""
+        """Return the facts of every stream that was known to be of a customer at a position.
+
+        Only facts up to that position, in the order recorded.
+        """
         ...
 
     def position(self, known_at: datetime | None = None) -> int:

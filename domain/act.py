@@ -22,6 +22,13 @@ class Act(Value):
     causation_id: UUID | None = None
 
 
+class OutOfOrder(Rejection):
+    """What follows takes effect no earlier than what it follows (rules.md O13)."""
+
+    effective_at: Instant
+    latest: Instant
+
+
 class FutureDated(Rejection):
     """A fact takes effect at the latest when it is recorded (rules.md X1)."""
 

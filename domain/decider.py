@@ -18,6 +18,7 @@ class Decider(Value, Generic[Command, State, Event]):
 
     `commands`, `events` and `rejections` are the unions of all there are (typed Any because a union
     is no class); `customer` tells whose facts an aggregate's are, given its id and its state.
+    Where `in_order` is set, a fact takes effect no earlier than those recorded before it.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class Decider(Value, Generic[Command, State, Event]):
     commands: Any
     events: Any
     rejections: Any
+    in_order: bool = False
 
     def fold(self, events: Iterable[Event]) -> State:
         """Return the state these events lead to."""

@@ -13,7 +13,7 @@ from crmcore.domain.act import Act
 from crmcore.domain.calendar import add_months, day_of, start_of, zone
 from crmcore.domain.decider import Decider
 from crmcore.domain.lots import Lot, Lots, Points
-from crmcore.domain.money import Money
+from crmcore.domain.money import CurrencyMismatch, Money, one_currency
 from crmcore.domain.value import Ref, Rejection, Value, found, require
 
 REMEMBERED_MAX = 100
@@ -161,7 +161,7 @@ class TooMuchReversed(Rejection):
 
 Reason: TypeAlias = (
     NotEnrolled | AlreadyEnrolled | SourceReused | BelowMinimum | Insufficient
-    | RedemptionReused | UnknownRedemption | TooMuchReversed
+    | RedemptionReused | UnknownRedemption | TooMuchReversed | CurrencyMismatch
 )  # fmt: skip
 
 
@@ -262,6 +262,8 @@ def decider(policy: Policy) -> Decider[Command, Account, Event]:
 
 def _earn(command: Earn, account: Account, act: Act, policy: Policy) -> tuple[Event, ...]:
     """Round down, so that splitting a sale never gains (rules.md L9, L12)."""
+    if account.earned:
+        one_currency(account.earned[-1].amount, command.amount)
     points = command.amount.minor // policy.minor_units_per_point
     if before := next((e for e in account.earned if e.source == command.source), None):
         same = before.amount == command.amount

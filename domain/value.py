@@ -9,7 +9,8 @@ The errors of the library form one tree::
     |-- CommandReused       this command id was used for another command
     |-- NotFound            nothing is recorded under this name
     |-- InvalidFile         a mapping or a data file cannot be read
-    \-- StoreError          the store cannot be used; its kinds are in crmcore.application.journal
+    \-- StoreError          the store cannot be used: Unreachable, SchemaMissing, SchemaTooNew,
+                            CorruptFact, EmbeddedServerError
 """
 
 from datetime import datetime

@@ -22,7 +22,7 @@ class MemoryJournal:
         self._log: list[Recorded[Any]] = []
         self._streams: dict[Stream, list[Recorded[Any]]] = defaultdict(list)
         self._done: dict[UUID, Done] = {}
-        self._customers: dict[UUID, set[Stream]] = defaultdict(set)
+        self._customers: dict[UUID, dict[Stream, int]] = defaultdict(dict)
 
     def read(self, streams: Collection[Stream]) -> Mapping[Stream, Sequence[Recorded[Any]]]:
         """Return these streams, each oldest first; a stream without facts is left out."""
@@ -49,7 +49,9 @@ class MemoryJournal:
     def about(self, customer: UUID, *, through: int) -> Sequence[Recorded[Any]]:
         """Return the facts of every stream of a customer up to a position, in that order."""
         with self._lock:
-            facts = [f for s in self._customers.get(customer, ()) for f in self._streams[s]]
+            named = self._customers.get(customer, {})
+            known = [stream for stream, position in named.items() if position <= through]
+            facts = [fact for stream in known for fact in self._streams[stream]]
         return sorted((f for f in facts if f.position <= through), key=lambda f: f.position)
 
     def position(self, known_at: datetime | None = None) -> int:
@@ -81,7 +83,7 @@ class MemoryJournal:
             self._log.append(recorded)
             self._streams[fact.stream].append(recorded)
             if fact.customer is not None:
-                self._customers[fact.customer].add(fact.stream)
+                self._customers[fact.customer].setdefault(fact.stream, position)
         done = Done(digest=commit.digest, facts=tuple(facts))
         self._done[commit.command_id] = done
         return done

@@ -92,9 +92,9 @@ class PostgresJournal:
     def about(self, customer: UUID, *, through: int) -> Sequence[Recorded[Any]]:
         """Return the facts of every stream of a customer up to a position, in that order."""
         return self._facts(
-            "WHERE position <= %s AND (kind, stream) IN"
-            " (SELECT kind, stream FROM crm.facts WHERE customer = %s) ORDER BY position",
-            [through, customer],
+            "WHERE position <= %s AND (kind, stream) IN (SELECT kind, stream FROM crm.facts"
+            " WHERE customer = %s AND position <= %s) ORDER BY position",
+            [through, customer, through],
         )
 
     def position(self, known_at: datetime | None = None) -> int:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from crmcore.domain import customer
 from crmcore.domain.act import Act
-from crmcore.domain.calendar import add_months, day_of, start_of, zone
+from crmcore.domain.calendar import LAST_DAY, add_days, add_months, day_of, start_of, zone
 from crmcore.domain.customer import AcceptOrder, Customer, orders, profile
 from crmcore.domain.customer.credit import GradeOverridden
 from crmcore.domain.customer.receivables import CreditNoteIssued, InvoiceIssued, PaymentReceived
@@ -95,7 +95,7 @@ def apply(before: Standing, fact: Recorded[Any], policy: Policy) -> Standing:
     after = replace(before, customer=customer.evolve(before.customer, event))
     match event:
         case PaymentReceived(invoice=name) | CreditNoteIssued(invoice=name):
-            is_open = any(invoice.name == name for invoice in after.customer.invoices)
+            is_open = any(i.name == name and i.is_open for i in after.customer.invoices)
             return after if is_open else _settle(after, name, day, policy)
         case InvoiceIssued(invoice=name, amount=amount, due_on=due_on):
             invoice = Invoice(name=name, amount=amount, due_on=due_on, position=fact.position)
@@ -140,11 +140,9 @@ def next_look(standing: Standing, at: datetime, policy: Policy) -> datetime | No
     where = zone(policy.time_zone)
     today = day_of(at, where)
     later = [day for day in _ends(standing, policy) if day > today]
-    if not later:
-        return start_of(today + DAY, where) if _worsens(standing, today, policy) else None
-    if _worsens(standing, today, policy):
-        return start_of(today + DAY, where)
-    return start_of(_improves(standing, today, min(later), policy), where)
+    if today < LAST_DAY and _worsens(standing, today, policy):
+        return start_of(add_days(today, 1), where)
+    return start_of(_improves(standing, today, min(later), policy), where) if later else None
 
 
 def credit(policy: Policy) -> Projection[Standing]:
@@ -272,16 +270,16 @@ def _override(standing: Standing, today: date) -> GradeOverridden | None:
 def _ends(standing: Standing, policy: Policy) -> Iterator[date]:
     """Yield the days on which something that the grade depends on begins or ends."""
     assert standing.since is not None
-    yield standing.since + timedelta(days=policy.tenure_days_full)
+    yield add_days(standing.since, policy.tenure_days_full)
     for invoice in standing.unpaid:
-        yield invoice.due_on + DAY
-        yield invoice.due_on + timedelta(days=policy.overdue_days_gate + 1)
+        yield add_days(invoice.due_on, 1)
+        yield add_days(invoice.due_on, policy.overdue_days_gate + 1)
     for invoice in standing.settled:
         yield _leaves(invoice, policy)
     if until := standing.customer.credit.investigated_until:
-        yield until + DAY
+        yield add_days(until, 1)
     if override := standing.customer.credit.override:
-        yield override.until + DAY
+        yield add_days(override.until, 1)
 
 
 def _worsens(standing: Standing, today: date, policy: Policy) -> bool:
@@ -315,7 +313,8 @@ def _account(known: Customer, at: datetime, policy: customer.Policy) -> Details:
     """Return what the smallest order would meet at an instant: the rule itself is asked."""
     act = Act(by="credit", effective_at=at, command_id=UUID(int=0))
     limit = known.credit.limit_on(policy.day(act))
-    amounts = [item.left for item in known.orders] + [item.left for item in known.invoices]
+    amounts = [order.left for order in known.orders]
+    amounts += [invoice.left for invoice in known.invoices if invoice.is_open]
     if isinstance(limit, Money):
         amounts.append(limit)
     currency = amounts[0].currency if amounts else "XXX"

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from msgspec import Meta
 
-from crmcore.domain.calendar import add_months, day_of, start_of, zone
+from crmcore.domain.calendar import add_days, add_months, day_of, start_of, zone
 from crmcore.domain.money import Money
 from crmcore.domain.recorded import Recorded
 from crmcore.domain.value import Value
@@ -181,7 +181,7 @@ def _next_look(bought: Sales, at: datetime, cuts: CutOffs, policy: Policy) -> da
     days = [sale.day for sale in bought if sale.currency == cuts.currency]
     ends = [add_months(day, policy.abc_window_months) for day in days]
     ends += [add_months(day, policy.rfm_window_months) for day in days]
-    ends += [day + timedelta(days=cut + 1) for day in days[-1:] for cut in cuts.recency]
+    ends += [add_days(day, cut + 1) for day in days[-1:] for cut in cuts.recency]
     later = [day for day in ends if day > today]
     return start_of(min(later), where) if later else None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 def passing_folder(name: str = "crmcore-data") -> Iterator[Path]:
     """Yield a path for a folder that the account of a server started by root can reach.
 
-    The folder goes when its server has ended.
+    It goes when the servers in it have ended.
     """
     before = os.umask(0o022)
     base = Path(tempfile.mkdtemp(prefix="crmcore-tests-"))
@@ -22,8 +22,8 @@ def passing_folder(name: str = "crmcore-data") -> Iterator[Path]:
     try:
         yield folder
     finally:
-        if (folder / "server.lock").exists():
-            with (folder / "server.lock").open() as lock:
+        for held in sorted(base.rglob("server.lock")):
+            with held.open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
         shutil.rmtree(base)
         os.umask(before)

@@ -4,9 +4,7 @@ One aggregate, so that the credit check is atomic with the acceptance of an orde
 a file of its own with its commands, events, rejections and state; here they meet.
 """
 
-from datetime import timedelta
 from functools import partial
-from itertools import chain
 from typing import TypeAlias
 
 from msgspec import UNSET
@@ -38,7 +36,6 @@ from crmcore.domain.customer.credit import (
 from crmcore.domain.customer.orders import (
     AcceptOrder,
     CancelOrder,
-    Order,
     Orders,
 )
 from crmcore.domain.customer.profile import (
@@ -59,7 +56,6 @@ from crmcore.domain.customer.profile import (
 )
 from crmcore.domain.customer.receivables import (
     DisputeInvoice,
-    Invoice,
     InvoiceIssued,
     Invoices,
     IssueCreditNote,
@@ -73,7 +69,7 @@ from crmcore.domain.customer.sales import (
     ReturnPurchase,
 )
 from crmcore.domain.decider import Decider
-from crmcore.domain.money import CurrencyMismatch, one_currency
+from crmcore.domain.money import CurrencyMismatch, Money, one_currency
 from crmcore.domain.value import Value, require
 
 __all__ = [
@@ -150,14 +146,17 @@ class Customer(Value):
 def decide(command: Command, customer: Customer, act: Act, policy: Policy) -> tuple[Event, ...]:
     """Return what happens when this command meets this customer."""
     require(customer.profile.is_registered or isinstance(command, Register), NotRegistered())
-    if isinstance(command, AcceptOrder | IssueInvoice):
-        for left in (i.left for i in chain[Order | Invoice](customer.orders, customer.invoices)):
-            one_currency(command.amount, left)
     day = policy.day(act)
     if isinstance(command, sales.Command):
-        return sales.decide(command, customer.purchases)
+        return sales.decide(command, customer.purchases, day)
+    if isinstance(command, AcceptOrder | IssueInvoice):
+        _require_one_currency(command.amount, customer)
+    if isinstance(command, IssueInvoice) and command.order is not None:
+        orders.require_open(customer.orders, command.order)
     if isinstance(command, receivables.Command):
-        return receivables.decide(command, customer.invoices, day + _terms(customer, policy))
+        agreed = customer.profile.terms.payment_days
+        payment_days = policy.payment_days if agreed is UNSET else agreed
+        return receivables.decide(command, customer.invoices, day, payment_days)
     if isinstance(command, orders.Command):
         status = customer.profile.status
         require(status == "active", NotActive(status=status))
@@ -197,6 +196,10 @@ def decider(policy: Policy) -> Decider[Command, Customer, Event]:
     )
 
 
-def _terms(customer: Customer, policy: Policy) -> timedelta:
-    agreed = customer.profile.terms.payment_days
-    return timedelta(days=policy.payment_days if agreed is UNSET else agreed)
+def _require_one_currency(amount: Money, customer: Customer) -> None:
+    """Exposure is one sum: what is open is in one currency (rules.md X5, CR15)."""
+    for order in customer.orders:
+        one_currency(amount, order.left)
+    for invoice in customer.invoices:
+        if invoice.is_open:
+            one_currency(amount, invoice.left)

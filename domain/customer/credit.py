@@ -1,13 +1,13 @@
 """How much a customer may owe: investigated, requested, approved by the general manager."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Literal, TypeAlias, assert_never
 
 from msgspec import Meta
 from msgspec.structs import replace
 
 from crmcore.domain.act import Act
-from crmcore.domain.calendar import add_months, day_of, zone
+from crmcore.domain.calendar import add_days, add_months, day_of, zone
 from crmcore.domain.money import Money
 from crmcore.domain.value import Note, Ref, Rejection, Value, found, require
 
@@ -222,6 +222,18 @@ class InvestigationDue(Rejection):
     valid_until: date | None
 
 
+class NegativeLimit(Rejection):
+    """A limit is nothing or more."""
+
+    amount: Money
+
+
+class UntilPast(Rejection):
+    """What is granted for a while ends on a day to come."""
+
+    until: date
+
+
 class LimitNotLower(Rejection):
     """A limit is raised by a request and an approval only."""
 
@@ -230,7 +242,7 @@ class LimitNotLower(Rejection):
 
 Reason: TypeAlias = (
     NotAuthorised | SelfApproval | StaleRequest | RequestOpen | TooMuchApproved
-    | InvestigationDue | LimitNotLower
+    | InvestigationDue | NegativeLimit | UntilPast | LimitNotLower
 )  # fmt: skip
 
 
@@ -266,6 +278,10 @@ class Credit(Value):
 def decide(command: Command, credit: Credit, act: Act, policy: Policy) -> tuple[Event, ...]:
     """Return what happens to the credit."""
     day = policy.day(act)
+    if isinstance(command, RequestLimit | ApproveLimit | LowerLimit):
+        _require_not_negative(command.amount)
+    if isinstance(command, ApproveLimit | OverrideGrade) and command.until is not None:
+        require(command.until >= day, UntilPast(until=command.until))
     match command:
         case RecordInvestigation(score=score, findings=findings):
             until = add_months(day, policy.investigation_months)
@@ -335,7 +351,7 @@ def _request(command: RequestLimit, credit: Credit, act: Act, policy: Policy) ->
             request=command.request,
             amount=command.amount,
             requested_by=act.by,
-            lapses_on=day + timedelta(days=policy.approval_days),
+            lapses_on=add_days(day, policy.approval_days),
         ),
     )
 
@@ -372,3 +388,8 @@ def _open(credit: Credit, request: str, day: date) -> OpenRequest:
 
 def _require_general_manager(act: Act) -> None:
     require(GENERAL_MANAGER in act.roles, NotAuthorised(role=GENERAL_MANAGER, by=act.by))
+
+
+def _require_not_negative(amount: Limit) -> None:
+    if isinstance(amount, Money):
+        require(amount.minor >= 0, NegativeLimit(amount=amount))

@@ -124,8 +124,7 @@ def decide(
                 require(total <= most, OverLimit(exposure=total, limit=limit))
             return (OrderAccepted(order=name, amount=amount, exposure=total, limit=limit),)
         case CancelOrder(order=name, reason=reason):
-            order = next((o for o in orders if o.name == name), None)
-            left = found(order, UnknownOrder(order=name)).left
+            left = require_open(orders, name).left
             return (OrderCancelled(order=name, amount=left, reason=reason),)
         case _:
             assert_never(command)
@@ -158,3 +157,8 @@ def allowed(credit: Credit, invoices: Invoices, day: date, policy: Policy) -> Li
     for late in overdue(invoices, day, policy.overdue_grace_days):
         raise Rejected(Overdue(invoice=late.name, due_on=late.due_on))
     return limit
+
+
+def require_open(orders: Orders, name: str) -> Order:
+    """Return an open order by its name, or reject."""
+    return found(next((o for o in orders if o.name == name), None), UnknownOrder(order=name))

@@ -189,7 +189,7 @@ class AlreadyRegistered(Rejection):
 
 
 class NotActive(Rejection):
-    """Only an active customer is deactivated or traded with."""
+    """Only an active customer orders on account, or is deactivated."""
 
     status: str
 

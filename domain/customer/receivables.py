@@ -1,11 +1,12 @@
 """What a customer owes: invoices, disputes, payments, credit notes."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from crmcore.domain.customer.sales import NotPositive
+from crmcore.domain.calendar import add_days
+from crmcore.domain.customer.sales import REMEMBERED_MAX, NotPositive
 from crmcore.domain.money import Money
 from crmcore.domain.value import Note, Ref, Rejection, Value, found, require
 
@@ -64,6 +65,7 @@ class InvoiceIssued(Value, tag="customer.invoice_issued"):
 
     invoice: Ref
     amount: Money
+    issued_on: date
     due_on: date
     order: Ref | None
 
@@ -126,28 +128,42 @@ class TooMuchPaid(Rejection):
     left: Money
 
 
+class BeforeInvoice(Rejection):
+    """What happens to an invoice happens after it was issued."""
+
+    issued_on: date
+
+
 class NotDisputed(Rejection):
     """A dispute that ends is there."""
 
     invoice: str
 
 
-Reason: TypeAlias = NotPositive | NameTaken | UnknownInvoice | TooMuchPaid | NotDisputed
+Reason: TypeAlias = (
+    NotPositive | NameTaken | UnknownInvoice | BeforeInvoice | TooMuchPaid | NotDisputed
+)
 
 
 # State
 
 
 class Invoice(Value):
-    """What of an invoice is not yet paid."""
+    """What of an invoice is not yet paid; one that is paid stays for a while with nothing left."""
 
     name: str
     left: Money
+    issued_on: date
     due_on: date
     disputed: bool = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left to pay."""
+        return self.left.minor > 0
 
-Invoices: TypeAlias = tuple[Invoice, ...]
+
+Invoices: TypeAlias = tuple[Invoice, ...]  # all that are open, and the latest paid ones
 
 
 def owed(invoices: Invoices) -> int:
@@ -157,41 +173,39 @@ def owed(invoices: Invoices) -> int:
 
 def overdue(invoices: Invoices, day: date, grace_days: int) -> Invoices:
     """Return the undisputed invoices that are overdue on a day by more than the grace."""
-    due_before = day - timedelta(days=grace_days)
-    return tuple(i for i in invoices if not i.disputed and i.due_on < due_before)
+    due_before = add_days(day, -grace_days)
+    return tuple(i for i in invoices if i.is_open and not i.disputed and i.due_on < due_before)
 
 
-def decide(command: Command, invoices: Invoices, due_on: date) -> tuple[Event, ...]:
-    """Return what happens to the invoices; `due_on` holds where an invoice states no day."""
+def decide(command: Command, invoices: Invoices, day: date, payment_days: int) -> tuple[Event, ...]:
+    """Return what happens to the invoices; one that states no due day has so many days to pay."""
     match command:
         case ReceivePayment(payment=payment, invoice=name, amount=amount):
-            left = _left(invoices, name, amount)
+            left = _left(invoices, name, day, amount)
             return (PaymentReceived(payment=payment, invoice=name, amount=amount, left=left),)
-        case IssueInvoice(invoice=name, amount=amount, order=order):
-            require(amount.minor > 0, NotPositive(amount=amount))
-            require(all(i.name != name for i in invoices), NameTaken(name=name))
-            due = command.due_on or due_on
-            return (InvoiceIssued(invoice=name, amount=amount, due_on=due, order=order),)
+        case IssueInvoice():
+            return _issue(command, invoices, day, payment_days)
         case DisputeInvoice(invoice=name, reason=reason):
-            disputed = _open(invoices, name).disputed
+            disputed = _open(invoices, name, day).disputed
             return () if disputed else (InvoiceDisputed(invoice=name, reason=reason),)
         case ResolveDispute(invoice=name, outcome=outcome):
-            require(_open(invoices, name).disputed, NotDisputed(invoice=name))
+            require(_open(invoices, name, day).disputed, NotDisputed(invoice=name))
             return (DisputeResolved(invoice=name, outcome=outcome),)
         case IssueCreditNote(invoice=name, amount=amount, reason=reason):
-            left = _left(invoices, name, amount)
+            left = _left(invoices, name, day, amount)
             return (CreditNoteIssued(invoice=name, amount=amount, left=left, reason=reason),)
         case _:
             assert_never(command)
 
 
 def evolve(invoices: Invoices, event: Event) -> Invoices:
-    """Return the open invoices after a fact; one that is paid is no longer open."""
+    """Return the invoices after a fact."""
     match event:
         case PaymentReceived(invoice=name, amount=amount):
             return _reduced(invoices, name, amount.minor)
-        case InvoiceIssued(invoice=name, amount=amount, due_on=due_on):
-            return (*invoices, Invoice(name=name, left=amount, due_on=due_on))
+        case InvoiceIssued(invoice=name, amount=amount, issued_on=issued_on, due_on=due_on):
+            issued = Invoice(name=name, left=amount, issued_on=issued_on, due_on=due_on)
+            return (*invoices, issued)
         case InvoiceDisputed(invoice=name) | DisputeResolved(invoice=name):
             disputed = isinstance(event, InvoiceDisputed)
             return tuple(replace(i, disputed=disputed) if i.name == name else i for i in invoices)
@@ -201,21 +215,47 @@ def evolve(invoices: Invoices, event: Event) -> Invoices:
             assert_never(event)
 
 
-def _open(invoices: Invoices, name: str) -> Invoice:
-    return found(next((i for i in invoices if i.name == name), None), UnknownInvoice(invoice=name))
+def _issue(
+    command: IssueInvoice, invoices: Invoices, day: date, payment_days: int
+) -> tuple[Event, ...]:
+    name, amount = command.invoice, command.amount
+    require(amount.minor > 0, NotPositive(amount=amount))
+    require(all(invoice.name != name for invoice in invoices), NameTaken(name=name))
+    return (
+        InvoiceIssued(
+            invoice=name,
+            amount=amount,
+            issued_on=day,
+            due_on=command.due_on or add_days(day, payment_days),
+            order=command.order,
+        ),
+    )
 
 
-def _left(invoices: Invoices, name: str, amount: Money) -> Money:
+def _open(invoices: Invoices, name: str, day: date) -> Invoice:
+    """Return an open invoice that had been issued by a day."""
+    known = next((i for i in invoices if i.name == name and i.is_open), None)
+    invoice = found(known, UnknownInvoice(invoice=name))
+    require(invoice.issued_on <= day, BeforeInvoice(issued_on=invoice.issued_on))
+    return invoice
+
+
+def _left(invoices: Invoices, name: str, day: date, amount: Money) -> Money:
     """Return what stays open of an invoice after this much is paid or taken back."""
     require(amount.minor > 0, NotPositive(amount=amount))
-    left = _open(invoices, name).left
+    left = _open(invoices, name, day).left
     require(amount <= left, TooMuchPaid(left=left))
     return left - amount
 
 
 def _reduced(invoices: Invoices, name: str, minor: int) -> Invoices:
-    after = (
-        replace(i, left=replace(i.left, minor=i.left.minor - minor)) if i.name == name else i
+    """Return the invoices after a payment; of the paid ones the latest REMEMBERED_MAX stay."""
+    after = [
+        replace(i, left=replace(i.left, minor=max(0, i.left.minor - minor)))
+        if i.name == name
+        else i
         for i in invoices
-    )
-    return tuple(invoice for invoice in after if invoice.left.minor > 0)
+    ]
+    paid = [invoice for invoice in after if not invoice.is_open]
+    gone = {invoice.name for invoice in paid[:-REMEMBERED_MAX]}
+    return tuple(invoice for invoice in after if invoice.name not in gone)

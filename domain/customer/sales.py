@@ -1,5 +1,6 @@
 """What a customer buys and pays at once, and what of it comes back."""
 
+from datetime import date
 from typing import Annotated, TypeAlias, assert_never
 
 from msgspec import Meta
@@ -40,6 +41,7 @@ class PurchaseRecorded(Value, tag="customer.purchase_recorded"):
     """The customer bought and paid at once."""
 
     purchase: Ref
+    bought_on: date
     amount: Money
     quantity: int | None
     product: Text | None
@@ -64,6 +66,19 @@ class NotPositive(Rejection):
     amount: Money
 
 
+class PurchaseNameTaken(Rejection):
+    """A purchase has a name of its own, among the latest purchases."""
+
+    purchase: str
+    amount: Money
+
+
+class BeforePurchase(Rejection):
+    """What comes back was bought before."""
+
+    bought_on: date
+
+
 class UnknownPurchase(Rejection):
     """What comes back was bought, among the latest purchases."""
 
@@ -76,39 +91,37 @@ class TooMuchReturned(Rejection):
     left: Money
 
 
-Reason: TypeAlias = NotPositive | UnknownPurchase | TooMuchReturned
+Reason: TypeAlias = (
+    NotPositive | PurchaseNameTaken | UnknownPurchase | BeforePurchase | TooMuchReturned
+)
 
 
 # State
 
 
 class Purchase(Value):
-    """What of a purchase can still come back."""
+    """A purchase, and what of it can still come back."""
 
     name: str
-    left: Money
+    bought_on: date
+    amount: Money
+    left: int
 
 
 Purchases: TypeAlias = tuple[Purchase, ...]  # the latest REMEMBERED_MAX
 
 
-def decide(command: Command, purchases: Purchases) -> tuple[Event, ...]:
-    """Return what is bought or comes back."""
+def decide(command: Command, purchases: Purchases, day: date) -> tuple[Event, ...]:
+    """Return what is bought or comes back; the same purchase again changes nothing (X4)."""
     match command:
-        case RecordPurchase(amount=amount):
-            require(amount.minor >= 0, NotPositive(amount=amount))
-            return (
-                PurchaseRecorded(
-                    purchase=command.purchase,
-                    amount=amount,
-                    quantity=command.quantity,
-                    product=command.product,
-                ),
-            )
+        case RecordPurchase():
+            return _bought(command, purchases, day)
         case ReturnPurchase(purchase=name, amount=amount):
             require(amount.minor > 0, NotPositive(amount=amount))
-            bought = next((p for p in reversed(purchases) if p.name == name), None)
-            left = found(bought, UnknownPurchase(purchase=name)).left
+            found_one = next((p for p in reversed(purchases) if p.name == name), None)
+            bought = found(found_one, UnknownPurchase(purchase=name))
+            require(bought.bought_on <= day, BeforePurchase(bought_on=bought.bought_on))
+            left = replace(bought.amount, minor=bought.left)
             require(amount <= left, TooMuchReturned(left=left))
             return (PurchaseReturned(purchase=name, amount=amount),)
         case _:
@@ -118,11 +131,30 @@ def decide(command: Command, purchases: Purchases) -> tuple[Event, ...]:
 def evolve(purchases: Purchases, event: Event) -> Purchases:
     """Return what can still come back after a fact."""
     match event:
-        case PurchaseRecorded(purchase=name, amount=amount):
-            return (*purchases, Purchase(name=name, left=amount))[-REMEMBERED_MAX:]
+        case PurchaseRecorded(purchase=name, bought_on=day, amount=amount):
+            bought = Purchase(name=name, bought_on=day, amount=amount, left=amount.minor)
+            return (*purchases, bought)[-REMEMBERED_MAX:]
         case PurchaseReturned(purchase=name, amount=amount):
             return tuple(
-                replace(p, left=p.left - amount) if p.name == name else p for p in purchases
+                replace(p, left=p.left - amount.minor) if p.name == name else p for p in purchases
             )
         case _:
             assert_never(event)
+
+
+def _bought(command: RecordPurchase, purchases: Purchases, day: date) -> tuple[Event, ...]:
+    name, amount = command.purchase, command.amount
+    require(amount.minor >= 0, NotPositive(amount=amount))
+    if before := next((p for p in purchases if p.name == name), None):
+        same = (before.bought_on, before.amount) == (day, amount)
+        require(same, PurchaseNameTaken(purchase=name, amount=before.amount))
+        return ()
+    return (
+        PurchaseRecorded(
+            purchase=name,
+            bought_on=day,
+            amount=amount,
+            quantity=command.quantity,
+            product=command.product,
+        ),
+    )

@@ -19,7 +19,7 @@ from crmcore.application.handle import (
 from crmcore.application.journal import Journal
 from crmcore.application.views import Difference, Row, Views
 from crmcore.domain.act import Act
-from crmcore.domain.calendar import end_of, start_of, zone
+from crmcore.domain.calendar import FIRST_DAY, LAST_DAY, end_of, start_of, zone
 from crmcore.domain.customer import Customer
 from crmcore.domain.loyalty import Account
 from crmcore.domain.opportunity import Opportunity
@@ -323,4 +323,6 @@ def _row(customer: UUID, said: Answer) -> Row:
 def _aware(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise InvalidCommand("an instant needs a time zone; a date has the business's own")
+    if not FIRST_DAY <= instant.date() <= LAST_DAY:
+        raise InvalidCommand(f"an instant lies between {FIRST_DAY} and {LAST_DAY}")
     return instant

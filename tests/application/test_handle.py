@@ -334,5 +334,53 @@ def test_the_facts_of_a_purchase_are_what_was_asked(crm: CRM) -> None:
     crm.do(REGISTER, to=ADA, act=crm.act("ann"))
     receipt = crm.do(buy("p-9", 0), to=ADA, act=crm.act("ann"))
     assert receipt.facts[0].event == PurchaseRecorded(
-        purchase="p-9", amount=usd(0), quantity=None, product=None
+        purchase="p-9", bought_on=NOW.date(), amount=usd(0), quantity=None, product=None
     )
+
+
+def test_o13_what_follows_takes_effect_no_earlier_than_what_it_follows() -> None:
+    crm, deal = in_memory(), UUID(int=20)
+    crm.do(
+        opportunity.Open(title="bar"), to=deal, act=crm.act("ann", effective_at=date(2026, 2, 1))
+    )
+    won = opportunity.MarkWon(amount=usd(5_000))
+    with pytest.raises(Rejected) as caught:
+        crm.do(won, to=deal, act=crm.act("ann", effective_at=date(2026, 1, 31)))
+    assert caught.value.facts == {
+        "effective_at": datetime(2026, 1, 31, tzinfo=UTC),
+        "latest": datetime(2026, 2, 1, tzinfo=UTC),
+    }
+    crm.do(won, to=deal, act=crm.act("ann", effective_at=date(2026, 2, 1)))
+    assert crm.opportunity(deal).phase == "won"
+
+
+def test_x1_naming_a_customer_later_changes_no_answer_about_before(crm: CRM) -> None:
+    deal = UUID(int=20)
+    crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=date(2026, 1, 1)))
+    start = date(2026, 2, 1)
+    crm.do(opportunity.Open(title="bar"), to=deal, act=crm.act("ann", effective_at=start))
+    before = crm.position()
+    crm.do(
+        opportunity.NameCustomer(customer=ADA),
+        to=deal,
+        act=crm.act("ann", effective_at=date(2026, 2, 2)),
+    )
+    stages = [crm.lifecycle(ADA, known_at=known) for known in (before, before + 1)]
+    assert [stage.answer for stage in stages if stage] == ["prospect", "opportunity"]
+    assert crm.summary(known_at=before).lifecycle["prospect"] == 1
+
+
+@pytest.mark.parametrize("far", [date.max, date.min])
+def test_a_far_date_is_a_date_like_any_other(far: date) -> None:
+    crm = in_memory()
+    crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=date(2026, 1, 1)))
+    invoice = customer.IssueInvoice(invoice="i-1", amount=usd(100), due_on=far)
+    crm.do(invoice, to=ADA, act=crm.act("ann", effective_at=date(2026, 1, 2)))
+    assert crm.rebuild().customers == 1
+    assert crm.credit(ADA) is not None
+    late = crm.credit(ADA, as_of=date.max)
+    assert late is not None
+    assert late.next_change_at is None
+    assert crm.credit(ADA, as_of=date.min) is None
+    with pytest.raises(InvalidCommand):
+        crm.credit(ADA, as_of=datetime.max.replace(tzinfo=UTC))

@@ -244,6 +244,7 @@ def offers(account: Account, number: int) -> list[Command]:
         *(reverse(left + 1, name) for name, left in made),
         reverse(number, "r-unknown"),
         RecordExpiry(),
+        Earn(source="s-yen", amount=Money(minor=number, currency="JPY")),
         Enrol(customer=ANN if number % 2 else BOB),
     ]
 

@@ -13,16 +13,16 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+import psycopg.conninfo
 import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from psycopg_pool import ConnectionPool
 
 from crmcore import CRM, CorruptFact, SchemaMissing, SchemaTooNew, StoreError, Unreachable
 from crmcore.domain import customer
 from crmcore.infrastructure import codec
-from crmcore.infrastructure.database import conninfo, migrate
+from crmcore.infrastructure.database import conninfo, migrate, pool
 from crmcore.infrastructure.recorder import PostgresRecorder
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -37,8 +37,8 @@ def url(postgres_url: str) -> str:
 
 @pytest.fixture
 def recorder(url: str) -> Iterator[PostgresRecorder]:
-    with ConnectionPool(url, kwargs={"autocommit": True}, min_size=1, open=True) as pool:
-        yield PostgresRecorder(pool)
+    with pool(url) as connections:
+        yield PostgresRecorder(connections)
 
 
 def refusal(store: str) -> str:

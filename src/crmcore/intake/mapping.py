@@ -71,7 +71,7 @@ class CommandRule(_Strict):
     """A command that a row stands for: to which aggregate, in effect from when, with what.
 
     In `give`, `{field}` stands for the value of a field, inside a longer text for its text, and
-    `{row}` for a short name of the row. A key whose field is empty is left out. `when` lists the
+    `{row}` for a short name of the row. What names an empty field is left out. `when` lists the
     values that columns must have, `given` the fields that must not be empty. With `once`, the
     earliest row speaks for all rows with the same target. `by` and `roles` say on whose word and
     authority the source's own system did this; whoever runs the import answers for them.
@@ -102,6 +102,13 @@ class Mapping(_Strict):
     file: Layout = Layout()
     fields: dict[str, FieldRule]
     commands: tuple[CommandRule, ...]
+
+    @model_validator(mode="after")
+    def _columns_exist(self) -> Self:
+        unknown = self.columns() - set(self.file.columns)
+        if self.file.format == "fixed" and unknown:
+            raise ValueError(f"the layout has no column {', '.join(sorted(unknown))}")
+        return self
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

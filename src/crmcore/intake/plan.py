@@ -173,6 +173,8 @@ def _filled(given: Any, cells: dict[str, Cell]) -> Any:  # noqa: ANN401 - nested
     if whole := _WHOLE.fullmatch(given):
         value = cells[whole[1]]
         return msgspec.to_builtins(value) if isinstance(value, Money) else value
+    if any(cells[name] is None for name in _WHOLE.findall(given)):
+        return None
     return _WHOLE.sub(lambda found: str(cells[found[1]]), given)
 
 
