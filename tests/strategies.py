@@ -7,6 +7,7 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crmcore.domain.act import Act
 from crmcore.domain.decider import Decider
 from crmcore.domain.value import Rejected, Rejection
 from tests.spec import act
@@ -22,7 +23,7 @@ GAPS = st.sampled_from(
 
 
 class Step(NamedTuple, Generic[Command, State, Event]):
-    """One command: when it came, the state it met, and what became of it."""
+    """One command: when it came, the state it met, what became of it, and in whose act."""
 
     at: datetime
     before: State
@@ -30,33 +31,42 @@ class Step(NamedTuple, Generic[Command, State, Event]):
     events: tuple[Event, ...]
     rejection: Rejection | None
     after: State
+    act: Act
 
 
 History: TypeAlias = list[Step[Command, State, Event]]
 
 
 def take(
-    decider: Decider[Command, State, Event], state: State, command: Command, at: datetime
+    decider: Decider[Command, State, Event],
+    state: State,
+    command: Command,
+    at: datetime,
+    by: Act | None = None,
 ) -> Step[Command, State, Event]:
     """Return what becomes of a command."""
+    by = by or act(at)
     try:
-        events = decider.decide(command, state, act(at))
+        events = decider.decide(command, state, by)
     except Rejected as no:
-        return Step(at, state, command, (), no.rejection, state)
+        return Step(at, state, command, (), no.rejection, state, by)
     after = state
     for event in events:
         after = decider.evolve(after, event)
-    return Step(at, state, command, events, None, after)
+    return Step(at, state, command, events, None, after, by)
 
 
 def histories(
     decider: Decider[Command, State, Event],
     offers: Callable[[State, int], Sequence[Command]],
     slots: int = 24,
+    acts: Callable[[Command, int, datetime], Act] = lambda _, __, at: act(at),
+    opening: Sequence[Command] = (),
 ) -> st.SearchStrategy[History[Command, State, Event]]:
     """Draw histories: each command is one of those offered for the state so far and a number.
 
-    So references are bound late and most commands fit; an empty slot lets a history shrink.
+    So references are bound late and most commands fit; an empty slot lets a history shrink. Who
+    acts may depend on the command and the number. Every history begins with the opening.
     """
     slot = st.none() | st.tuples(st.integers(0, 59), st.integers(0, 40), GAPS)
     plans = st.lists(slot, min_size=slots, max_size=slots)
@@ -64,10 +74,14 @@ def histories(
     def live(plan: list[tuple[int, int, timedelta] | None]) -> History[Command, State, Event]:
         state, at = decider.initial, START
         history: History[Command, State, Event] = []
+        for command in opening:
+            history.append(take(decider, state, command, at, acts(command, 0, at)))
+            state = history[-1].after
         for choice, number, gap in filter(None, plan):
             at += gap
             offered = offers(state, number)
-            history.append(take(decider, state, offered[choice % len(offered)], at))
+            command = offered[choice % len(offered)]
+            history.append(take(decider, state, command, at, acts(command, number, at)))
             state = history[-1].after
         return history
 

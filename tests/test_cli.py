@@ -77,7 +77,8 @@ def test_a_customer_is_shown_with_the_facts_behind_each_answer(store: str) -> No
     assert stage["answer"]["next_change_at"] == "2025-09-05T00:00:00Z"
     assert [fact["position"] for fact in stage["facts"]] == [3, 4]
     assert stage["facts"][0]["what"] == (
-        "purchase recorded: purchase S-1, amount 49.00 EUR, quantity 1, product kettle"
+        "purchase recorded: purchase S-1, bought on 2025-01-05, amount 49.00 EUR, quantity 1, "
+        "product kettle"
     )
     shown = run("show", said["customer"], "--store", store, "--as-of", "2025-04-01")
     assert shown.exit_code == 0

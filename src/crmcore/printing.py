@@ -105,12 +105,12 @@ def reasons(out: Console, crm: CRM, found: Card) -> None:
             behind[fact.position] = fact
             questions.setdefault(fact.position, []).append(item.answer.question)
     ordered = sorted(behind.values(), key=lambda fact: (fact.effective_at, fact.position))
-    table = _table("because", "in effect", "what", "who and why", "answers")
+    table = _table("because", "in effect", "what, and on whose word", "answers")
     where = zone(crm.policies.time_zone)
     for fact in ordered[-REASONS_SHOWN_MAX:]:
         answers = ", ".join(questions[fact.position])
         day = day_text(fact.effective_at, where)
-        table.add_row(f"#{fact.position}", day, escape(fact.what), escape(fact.who), answers)
+        table.add_row(f"#{fact.position}", day, _told(fact.what, fact.who), answers)
     if behind:
         out.print(table)
     if len(ordered) > REASONS_SHOWN_MAX:
@@ -120,14 +120,13 @@ def reasons(out: Console, crm: CRM, found: Card) -> None:
 def history(out: Console, crm: CRM, facts: Facts) -> None:
     """Print facts, one a line."""
     where = zone(crm.policies.time_zone)
-    table = _table("#", "in effect", "recorded", "what", "who and why")
+    table = _table("#", "in effect", "recorded", "what, and on whose word")
     for fact in facts:
         table.add_row(
             str(fact.position),
             day_text(fact.effective_at, where),
             fact.recorded_at.astimezone(where).isoformat(" ", "seconds")[:19],
-            escape(sentence(fact.event)),
-            escape(who_and_why(fact)),
+            _told(sentence(fact.event), who_and_why(fact)),
         )
     out.print(table)
 
@@ -200,6 +199,10 @@ def _as_reason(fact: Recorded[Any]) -> Reason:
         what=sentence(fact.event),
         who=who_and_why(fact),
     )
+
+
+def _told(what: str, who: str) -> str:
+    return f"{escape(what)}\n[dim]{escape(who)}[/]"
 
 
 def _table(*columns: str) -> Table:

@@ -156,7 +156,7 @@ def test_a_server_that_ends_meanwhile_is_unreachable(url: str) -> None:
     with closing(CRM.open(url)) as crm:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         with pytest.raises(Unreachable, match="PostgreSQL went away"):

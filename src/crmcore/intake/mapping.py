@@ -1,7 +1,8 @@
 """A mapping file: which columns there are, what they mean, and which commands a row stands for."""
 
 import tomllib
-from datetime import date
+from datetime import date, datetime
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -157,8 +158,7 @@ def _first(error: ValidationError) -> str:
     return f"{where}: {first['msg']}"
 
 
+@lru_cache(maxsize=10_000)  # files name the same few days again and again
 def parse_date(text: str, form: str) -> date:
     """Return the date that a text states in a form of strptime; ValueError if it states none."""
-    from datetime import datetime
-
     return datetime.strptime(text, form).date()  # noqa: DTZ007 - a date has no time zone

@@ -1,0 +1,180 @@
+"""A customer's master card: each section has its own fact, and saying it again is nothing to do."""
+
+from datetime import date
+from uuid import UUID
+
+import pytest
+
+from crmcore.domain import customer
+from crmcore.domain.customer import (
+    BankAccount,
+    Blacklist,
+    ChangeBankAccounts,
+    ChangeContacts,
+    ChangeIdentity,
+    ChangeRegistration,
+    ChangeSites,
+    ChangeTerms,
+    Command,
+    Contact,
+    Customer,
+    Deactivate,
+    Event,
+    LogInteraction,
+    Policy,
+    Reactivate,
+    Register,
+    Registration,
+    Revenue,
+    Site,
+    Terms,
+)
+from crmcore.domain.customer.profile import (
+    AlreadyRegistered,
+    BankAccountsChanged,
+    Blacklisted,
+    ContactsChanged,
+    CustomerRegistered,
+    Deactivated,
+    IdentityChanged,
+    InteractionLogged,
+    NotActive,
+    NotRegistered,
+    Reactivated,
+    RegistrationChanged,
+    SitesChanged,
+    TermsChanged,
+)
+from crmcore.domain.money import Money
+from tests.spec import Spec
+
+CUSTOMER = customer.decider(Policy())
+REGISTERED = CustomerRegistered(code="c-1", name="Ann Ltd.", kind="organisation")
+KNOWN = Spec(CUSTOMER, REGISTERED)
+GONE = KNOWN.given(Deactivated(reason="moved"))
+LISTED = KNOWN.given(Blacklisted(reason="fraud"))
+
+SITE = Site(name="Main", address="1 Mill Road", premises="leased", leased_until=date(2030, 1, 1))
+BANK = BankAccount(bank="Bank of Bath", account="GB29 0001")
+BOB = Contact(name="Bob", role="buyer", phone="+442079460000", email="bob@example.org")
+FOUNDED = Registration(tax_id="91350100M000100Y43", founded_on=date(1999, 5, 4), employees=12)
+
+
+def test_a_customer_is_registered_under_a_code() -> None:
+    register = Register(code="c-1", name="Ann Ltd.", kind="organisation")
+    assert Spec(CUSTOMER).when(register) == (REGISTERED,)
+    assert KNOWN.state.profile.is_registered
+    assert not CUSTOMER.initial.profile.is_registered
+
+
+def test_registering_again_under_the_same_code_changes_nothing() -> None:
+    assert KNOWN.when(Register(code="c-1", name="Ann", kind="person")) == ()
+
+
+def test_a_customer_has_one_code() -> None:
+    KNOWN.rejects(Register(code="c-2", name="Ann", kind="person"), AlreadyRegistered(code="c-1"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        LogInteraction(channel="phone", summary="hello"),
+        customer.RecordPurchase(purchase="p-1", amount=Money(minor=1, currency="USD")),
+        customer.ReleaseHold(hold="h-1", reason=""),
+        customer.CancelOrder(order="o-1", reason=""),
+        customer.DisputeInvoice(invoice="i-1", reason=""),
+    ],
+)
+def test_nothing_happens_before_registration(command: Command) -> None:
+    Spec(CUSTOMER).rejects(command, NotRegistered())
+
+
+def test_a_contact_with_the_customer_is_logged_each_time() -> None:
+    call = InteractionLogged(channel="visit", summary="tea")
+    again = KNOWN.given(call)
+    assert again.when(LogInteraction(channel="visit", summary="tea")) == (call,)
+    assert again.state == KNOWN.state
+
+
+@pytest.mark.parametrize(
+    ("command", "event"),
+    [
+        (ChangeIdentity(name="Ann & Co."), IdentityChanged(name="Ann & Co.")),
+        (ChangeRegistration(registration=FOUNDED), RegistrationChanged(registration=FOUNDED)),
+        (ChangeTerms(terms=Terms(payment_days=14)), TermsChanged(terms=Terms(payment_days=14))),
+        (ChangeSites(sites=(SITE,)), SitesChanged(sites=(SITE,))),
+        (
+            ChangeBankAccounts(bank_accounts=(BANK,)),
+            BankAccountsChanged(bank_accounts=(BANK,)),
+        ),
+        (ChangeContacts(contacts=(BOB,)), ContactsChanged(contacts=(BOB,))),
+    ],
+)
+def test_a_section_is_changed_once(command: Command, event: Event) -> None:
+    assert KNOWN.when(command) == (event,)
+    assert KNOWN.given(event).when(command) == ()
+
+
+def test_a_fact_names_only_the_fields_that_changed() -> None:
+    known = KNOWN.given(RegistrationChanged(registration=FOUNDED))
+    revenue = Revenue(year=2025, amount=Money(minor=100, currency="CNY"))
+    said = Registration(employees=13, founded_on=date(1999, 5, 4), annual_revenue=revenue)
+    changed = RegistrationChanged(registration=Registration(employees=13, annual_revenue=revenue))
+    assert known.when(ChangeRegistration(registration=said)) == (changed,)
+    assert known.given(changed).state.profile.registration == Registration(
+        tax_id="91350100M000100Y43",
+        founded_on=date(1999, 5, 4),
+        employees=13,
+        annual_revenue=revenue,
+    )
+
+
+def test_terms_that_nobody_mentions_stay_as_they_are() -> None:
+    known = KNOWN.given(TermsChanged(terms=Terms(payment_days=14)))
+    changed = TermsChanged(terms=Terms(customer_class="A"))
+    assert known.when(ChangeTerms(terms=Terms(customer_class="A"))) == (changed,)
+    terms = known.given(changed).state.profile.terms
+    assert terms == Terms(payment_days=14, customer_class="A")
+
+
+def test_the_card_says_what_was_said_last() -> None:
+    profile = KNOWN.given(
+        IdentityChanged(name="Ann & Co."),
+        SitesChanged(sites=(SITE,)),
+        BankAccountsChanged(bank_accounts=(BANK,)),
+        ContactsChanged(contacts=(BOB,)),
+        ContactsChanged(contacts=()),
+    ).state.profile
+    assert (profile.code, profile.name, profile.kind) == ("c-1", "Ann & Co.", "organisation")
+    assert (profile.sites, profile.bank_accounts, profile.contacts) == ((SITE,), (BANK,), ())
+
+
+def test_a_relationship_ends_once() -> None:
+    assert KNOWN.when(Deactivate(reason="moved")) == (Deactivated(reason="moved"),)
+    assert GONE.when(Deactivate(reason="moved")) == ()
+    assert GONE.state.profile.status == "deactivated"
+
+
+def test_a_customer_is_blacklisted_once_also_after_the_end() -> None:
+    assert KNOWN.when(Blacklist(reason="fraud")) == (Blacklisted(reason="fraud"),)
+    assert GONE.when(Blacklist(reason="fraud")) == (Blacklisted(reason="fraud"),)
+    assert LISTED.when(Blacklist(reason="fraud")) == ()
+    assert LISTED.state.profile.status == "blacklisted"
+
+
+def test_deactivating_does_not_lift_a_blacklisting() -> None:
+    LISTED.rejects(Deactivate(reason="moved"), NotActive(status="blacklisted"))
+
+
+@pytest.mark.parametrize("past", [GONE, LISTED])
+def test_a_customer_is_taken_back_from_either(past: Spec[Command, Customer, Event]) -> None:
+    assert past.when(Reactivate(reason="sorry")) == (Reactivated(reason="sorry"),)
+    assert past.given(Reactivated(reason="sorry")).state.profile.status == "active"
+
+
+def test_who_is_active_is_not_taken_back() -> None:
+    assert KNOWN.when(Reactivate(reason="sorry")) == ()
+
+
+def test_the_facts_of_a_customer_are_its_own() -> None:
+    assert CUSTOMER.customer(UUID(int=7), KNOWN.state) == UUID(int=7)
