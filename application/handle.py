@@ -53,11 +53,11 @@ Outcome: TypeAlias = Receipt | CRMError
 
 
 class Known(NamedTuple):
-    """Where a stream stands: its last version, its state, and the latest effective time in it."""
+    """Where a stream stands: its version, its state, when each of its threads took effect last."""
 
     version: int
     state: Any
-    latest: datetime
+    latest: Mapping[str, datetime]
 
 
 States: TypeAlias = dict[Stream, Known]
@@ -140,21 +140,31 @@ def _commit(
 
 
 def _decide(request: Request, states: States, policy: str) -> tuple[tuple[Fact[Any], ...], States]:
-    """Return the facts of a request and the states they lead to."""
+    """Return the facts of a request and where they leave the streams."""
     facts: list[Fact[Any]] = []
     after: States = {}
     for task in request.tasks:
-        known = after.get(task.stream) or states.get(task.stream)
-        version, state, latest = known or Known(0, task.decider.initial, request.act.effective_at)
-        if task.decider.in_order:
-            effective_at = request.act.effective_at
-            require(effective_at >= latest, OutOfOrder(effective_at=effective_at, latest=latest))
-        for event in task.decider.decide(task.command, state, request.act):
-            version, state = version + 1, task.decider.evolve(state, event)
-            customer = task.decider.customer(task.stream.id, state)
-            facts.append(_fact(task.stream, version, event, request.act, policy, customer))
-        after[task.stream] = Known(version, state, max(latest, request.act.effective_at))
+        stream, decider = task.stream, task.decider
+        known = after.get(stream) or states.get(stream) or Known(0, decider.initial, {})
+        for event in decider.decide(task.command, known.state, request.act):
+            known = _next(known, decider, event, request.act.effective_at)
+            customer = decider.customer(stream.id, known.state)
+            facts.append(_fact(stream, known.version, event, request.act, policy, customer))
+        after[stream] = known
     return tuple(facts), after
+
+
+def _next(
+    known: Known, decider: Decider[Any, Any, Any], event: object, effective_at: datetime
+) -> Known:
+    """Return where a stream stands after an event; reject it if its thread is further already."""
+    threads = decider.threads(event)
+    for thread in threads:
+        last = known.latest.get(thread, effective_at)
+        late = OutOfOrder(thread=thread, effective_at=effective_at, latest=last)
+        require(effective_at >= last, late)
+    latest = {**known.latest, **dict.fromkeys(threads, effective_at)}
+    return Known(known.version + 1, decider.evolve(known.state, event), latest)
 
 
 def _fact(
@@ -177,15 +187,16 @@ def _fact(
 
 def _states(journal: Journal, requests: Sequence[Request]) -> States:
     """Return where every stream stands that the requests write to."""
-    tasks = {task.stream: task for request in requests for task in request.tasks}
-    return {
-        stream: Known(
-            version=facts[-1].version,
-            state=tasks[stream].decider.fold(fact.event for fact in facts),
-            latest=max(fact.effective_at for fact in facts),
-        )
-        for stream, facts in journal.read(tasks).items()
-    }
+    deciders = {task.stream: task.decider for request in requests for task in request.tasks}
+    found = journal.read(deciders)
+    return {stream: _folded(facts, deciders[stream]) for stream, facts in found.items()}
+
+
+def _folded(facts: Sequence[Recorded[Any]], decider: Decider[Any, Any, Any]) -> Known:
+    latest: dict[str, datetime] = {}
+    for fact in facts:
+        latest.update(dict.fromkeys(decider.threads(fact.event), fact.effective_at))
+    return Known(facts[-1].version, decider.fold(fact.event for fact in facts), latest)
 
 
 def _receipt(request: Request, done: Mapping[UUID, Done], *, replayed: bool) -> Receipt:

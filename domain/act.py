@@ -25,6 +25,7 @@ class Act(Value):
 class OutOfOrder(Rejection):
     """What follows takes effect no earlier than what it follows (rules.md O13)."""
 
+    thread: str
     effective_at: Instant
     latest: Instant
 

@@ -47,12 +47,16 @@ def day_of(instant: datetime, where: tzinfo) -> date:
 
 def start_of(day: date, where: tzinfo) -> datetime:
     """Return the instant at which a business day starts."""
-    return datetime.combine(_within(day), time(), where).astimezone(UTC)
+    return _midnight(_within(day), where)
 
 
 def end_of(day: date, where: tzinfo) -> datetime:
     """Return the last instant of a business day."""
-    return start_of(_within(day) + timedelta(days=1), where) - _TICK
+    return _midnight(_within(day) + timedelta(days=1), where) - _TICK
+
+
+def _midnight(day: date, where: tzinfo) -> datetime:
+    return datetime.combine(day, time(), where).astimezone(UTC)
 
 
 def _within(day: date) -> date:

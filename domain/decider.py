@@ -18,7 +18,8 @@ class Decider(Value, Generic[Command, State, Event]):
 
     `commands`, `events` and `rejections` are the unions of all there are (typed Any because a union
     is no class); `customer` tells whose facts an aggregate's are, given its id and its state.
-    Where `in_order` is set, a fact takes effect no earlier than those recorded before it.
+    `threads` names the things that an event belongs to: the facts of one thing take effect in the
+    order in which they are recorded, so that the state that decides is the state that answers.
     """
 
     kind: str
@@ -29,7 +30,7 @@ class Decider(Value, Generic[Command, State, Event]):
     commands: Any
     events: Any
     rejections: Any
-    in_order: bool = False
+    threads: Callable[[Event], tuple[str, ...]]
 
     def fold(self, events: Iterable[Event]) -> State:
         """Return the state these events lead to."""

@@ -257,7 +257,17 @@ def decider(policy: Policy) -> Decider[Command, Account, Event]:
         commands=Command,
         events=Event,
         rejections=Reason,
+        threads=_threads,
     )
+
+
+def _threads(event: Event) -> tuple[str, ...]:
+    """Return the redemption that is made or given back; what is earned may be dated back (L14)."""
+    match event:
+        case PointsRedeemed(redemption=name) | RedemptionReversed(redemption=name):
+            return (f"redemption {name}",)
+        case _:
+            return ()
 
 
 def _earn(command: Earn, account: Account, act: Act, policy: Policy) -> tuple[Event, ...]:

@@ -345,7 +345,7 @@ def decider(policy: Policy) -> Decider[Command, Opportunity, Event]:
         commands=Command,
         events=Event,
         rejections=Reason,
-        in_order=True,
+        threads=lambda _: ("",),
     )
 
 

@@ -340,7 +340,7 @@ def decider(policy: Policy) -> Decider[Command, Ticket, Event]:
         commands=Command,
         events=Event,
         rejections=Reason,
-        in_order=True,
+        threads=lambda _: ("",),
     )
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -154,3 +156,10 @@ def test_ids_are_uuids_in_json(store: str) -> None:
     said = answer("show", "shop:K2", "--store", store)
     assert isinstance(said, dict)
     assert str(UUID(said["customer"])) == said["customer"]
+
+
+def test_the_program_runs_as_a_module_and_its_output_may_be_cut_off(store: str) -> None:
+    program = [sys.executable, "-m", "crmcore", "history", "shop:K1", "--store", store, "--json"]
+    done = subprocess.run(program, capture_output=True, check=True, text=True)
+    assert json.loads(done.stdout)[0]["position"] == 1
+    assert done.stderr == ""

@@ -193,7 +193,31 @@ def decider(policy: Policy) -> Decider[Command, Customer, Event]:
         commands=Command,
         events=Event,
         rejections=Reason,
+        threads=_threads,
     )
+
+
+def _threads(event: Event) -> tuple[str, ...]:
+    """Return what an event belongs to: an invoice, an order, the limit, a section of the card."""
+    match event:
+        case sales.PurchaseRecorded(purchase=name) | sales.PurchaseReturned(purchase=name):
+            return (f"purchase {name}",)
+        case InvoiceIssued(invoice=name, order=order):
+            return (f"invoice {name}",) if order is None else (f"invoice {name}", f"order {order}")
+        case orders.OrderAccepted(order=name) | orders.OrderCancelled(order=name):
+            return (f"order {name}",)
+        case credit.HoldPlaced(hold=name) | credit.HoldReleased(hold=name):
+            return (f"hold {name}",)
+        case credit.CreditInvestigated() | credit.GradeOverridden():
+            return (type(event).__name__,)
+        case profile.Deactivated() | profile.Blacklisted() | profile.Reactivated():
+            return ("standing",)
+        case profile.InteractionLogged():
+            return ()
+        case _:
+            if isinstance(event, receivables.Event):
+                return (f"invoice {event.invoice}",)
+            return ("limit",) if isinstance(event, credit.Event) else (type(event).__name__,)
 
 
 def _require_one_currency(amount: Money, customer: Customer) -> None:

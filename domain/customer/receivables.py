@@ -65,7 +65,6 @@ class InvoiceIssued(Value, tag="customer.invoice_issued"):
 
     invoice: Ref
     amount: Money
-    issued_on: date
     due_on: date
     order: Ref | None
 
@@ -128,21 +127,13 @@ class TooMuchPaid(Rejection):
     left: Money
 
 
-class BeforeInvoice(Rejection):
-    """What happens to an invoice happens after it was issued."""
-
-    issued_on: date
-
-
 class NotDisputed(Rejection):
     """A dispute that ends is there."""
 
     invoice: str
 
 
-Reason: TypeAlias = (
-    NotPositive | NameTaken | UnknownInvoice | BeforeInvoice | TooMuchPaid | NotDisputed
-)
+Reason: TypeAlias = NotPositive | NameTaken | UnknownInvoice | TooMuchPaid | NotDisputed
 
 
 # State
@@ -153,7 +144,6 @@ class Invoice(Value):
 
     name: str
     left: Money
-    issued_on: date
     due_on: date
     disputed: bool = False
 
@@ -181,18 +171,18 @@ def decide(command: Command, invoices: Invoices, day: date, payment_days: int) -
     """Return what happens to the invoices; one that states no due day has so many days to pay."""
     match command:
         case ReceivePayment(payment=payment, invoice=name, amount=amount):
-            left = _left(invoices, name, day, amount)
+            left = _left(invoices, name, amount)
             return (PaymentReceived(payment=payment, invoice=name, amount=amount, left=left),)
         case IssueInvoice():
             return _issue(command, invoices, day, payment_days)
         case DisputeInvoice(invoice=name, reason=reason):
-            disputed = _open(invoices, name, day).disputed
+            disputed = _open(invoices, name).disputed
             return () if disputed else (InvoiceDisputed(invoice=name, reason=reason),)
         case ResolveDispute(invoice=name, outcome=outcome):
-            require(_open(invoices, name, day).disputed, NotDisputed(invoice=name))
+            require(_open(invoices, name).disputed, NotDisputed(invoice=name))
             return (DisputeResolved(invoice=name, outcome=outcome),)
         case IssueCreditNote(invoice=name, amount=amount, reason=reason):
-            left = _left(invoices, name, day, amount)
+            left = _left(invoices, name, amount)
             return (CreditNoteIssued(invoice=name, amount=amount, left=left, reason=reason),)
         case _:
             assert_never(command)
@@ -203,9 +193,8 @@ def evolve(invoices: Invoices, event: Event) -> Invoices:
     match event:
         case PaymentReceived(invoice=name, amount=amount):
             return _reduced(invoices, name, amount.minor)
-        case InvoiceIssued(invoice=name, amount=amount, issued_on=issued_on, due_on=due_on):
-            issued = Invoice(name=name, left=amount, issued_on=issued_on, due_on=due_on)
-            return (*invoices, issued)
+        case InvoiceIssued(invoice=name, amount=amount, due_on=due_on):
+            return (*invoices, Invoice(name=name, left=amount, due_on=due_on))
         case InvoiceDisputed(invoice=name) | DisputeResolved(invoice=name):
             disputed = isinstance(event, InvoiceDisputed)
             return tuple(replace(i, disputed=disputed) if i.name == name else i for i in invoices)
@@ -225,25 +214,21 @@ def _issue(
         InvoiceIssued(
             invoice=name,
             amount=amount,
-            issued_on=day,
             due_on=command.due_on or add_days(day, payment_days),
             order=command.order,
         ),
     )
 
 
-def _open(invoices: Invoices, name: str, day: date) -> Invoice:
-    """Return an open invoice that had been issued by a day."""
+def _open(invoices: Invoices, name: str) -> Invoice:
     known = next((i for i in invoices if i.name == name and i.is_open), None)
-    invoice = found(known, UnknownInvoice(invoice=name))
-    require(invoice.issued_on <= day, BeforeInvoice(issued_on=invoice.issued_on))
-    return invoice
+    return found(known, UnknownInvoice(invoice=name))
 
 
-def _left(invoices: Invoices, name: str, day: date, amount: Money) -> Money:
+def _left(invoices: Invoices, name: str, amount: Money) -> Money:
     """Return what stays open of an invoice after this much is paid or taken back."""
     require(amount.minor > 0, NotPositive(amount=amount))
-    left = _open(invoices, name, day).left
+    left = _open(invoices, name).left
     require(amount <= left, TooMuchPaid(left=left))
     return left - amount
 

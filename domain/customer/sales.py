@@ -73,12 +73,6 @@ class PurchaseNameTaken(Rejection):
     amount: Money
 
 
-class BeforePurchase(Rejection):
-    """What comes back was bought before."""
-
-    bought_on: date
-
-
 class UnknownPurchase(Rejection):
     """What comes back was bought, among the latest purchases."""
 
@@ -91,9 +85,7 @@ class TooMuchReturned(Rejection):
     left: Money
 
 
-Reason: TypeAlias = (
-    NotPositive | PurchaseNameTaken | UnknownPurchase | BeforePurchase | TooMuchReturned
-)
+Reason: TypeAlias = NotPositive | PurchaseNameTaken | UnknownPurchase | TooMuchReturned
 
 
 # State
@@ -120,7 +112,6 @@ def decide(command: Command, purchases: Purchases, day: date) -> tuple[Event, ..
             require(amount.minor > 0, NotPositive(amount=amount))
             found_one = next((p for p in reversed(purchases) if p.name == name), None)
             bought = found(found_one, UnknownPurchase(purchase=name))
-            require(bought.bought_on <= day, BeforePurchase(bought_on=bought.bought_on))
             left = replace(bought.amount, minor=bought.left)
             require(amount <= left, TooMuchReturned(left=left))
             return (PurchaseReturned(purchase=name, amount=amount),)

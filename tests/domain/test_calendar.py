@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmcore.domain.calendar import add_months, day_of, end_of, start_of, zone
+from crmcore.domain.calendar import (
+    LAST_DAY,
+    add_days,
+    add_months,
+    day_of,
+    end_of,
+    start_of,
+    zone,
+)
 
 DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Shanghai"])
@@ -74,3 +82,11 @@ def test_x6_days_follow_each_other_without_gap_or_overlap(day: date, name: str) 
     where = zone(name)
     assert end_of(day, where) + TICK == start_of(day + timedelta(1), where)
     assert day_of(start_of(day, where), where) == day_of(end_of(day, where), where) == day
+
+
+def test_no_window_ends_after_the_last_day_there_is() -> None:
+    assert add_months(date(9990, 5, 1), 600) == LAST_DAY
+    assert add_days(LAST_DAY, 1) == LAST_DAY
+    assert add_days(date(2026, 1, 31), 1) == date(2026, 2, 1)
+    assert start_of(date.min, UTC) == datetime(2, 1, 1, tzinfo=UTC)
+    assert end_of(date.max, UTC).date() == LAST_DAY

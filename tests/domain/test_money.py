@@ -108,3 +108,8 @@ def test_x5_a_share_is_the_nearest_minor_unit(minor: int, share: Fraction) -> No
     taken = usd(minor).times(share)
     assert isinstance(taken.minor, int)
     assert abs(taken.minor - minor * share) <= Fraction(1, 2)
+
+
+def test_more_than_a_quadrillion_minor_units_is_no_amount() -> None:
+    with pytest.raises(ValueError, match="is more than 1000000000000000 minor units"):
+        parse_money("10000000000000.01", "USD")

@@ -51,11 +51,9 @@ def returned(name: str, cents: int = 1_000) -> PurchaseReturned:
 
 
 def invoiced(name: str, due_on: date, cents: int = 1_000, currency: str = "USD") -> InvoiceIssued:
-    """An invoice; its day is that of its fact."""
     return InvoiceIssued(
         invoice=name,
         amount=Money(minor=cents, currency=currency),
-        issued_on=date.min,
         due_on=due_on,
         order=None,
     )
@@ -76,8 +74,6 @@ def fact(
     match event:
         case PurchaseRecorded():
             event = replace(event, bought_on=day)
-        case InvoiceIssued():
-            event = replace(event, issued_on=day)
         case _:
             pass
     return Recorded(
