@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from crmcore.application.journal import CommandReused, Commit, Conflict, Done, Journal
 from crmcore.domain.act import Act, FutureDated, OutOfOrder
@@ -50,6 +51,7 @@ class Receipt(Value):
 
 
 Outcome: TypeAlias = Receipt | CRMError
+Checked: TypeAlias = tuple[Request, bytes] | InvalidCommand
 
 
 class Known(NamedTuple):
@@ -75,12 +77,11 @@ def carry_out(
     The facts of all accepted requests are recorded in one transaction, and a request that is
     refused touches no other. Raises Conflict when others win the race ATTEMPTS_MAX times.
     """
-    done: Mapping[UUID, Done] | None = (
-        None  # most commands are new: the first attempt does not look
-    )
+    checked = [_checked(request) for request in requests]
+    done: Mapping[UUID, Done] = {}  # most commands are new: the first attempt does not look
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
-            return _attempt(journal, requests, done, policy, clock())
+            return _attempt(journal, checked, done, policy, clock())
         except Conflict:
             if attempt == ATTEMPTS_MAX:
                 raise
@@ -90,48 +91,53 @@ def carry_out(
 
 def _attempt(
     journal: Journal,
-    requests: Sequence[Request],
-    looked: Mapping[UUID, Done] | None,
+    checked: Sequence[Checked],
+    looked: Mapping[UUID, Done],
     policy: str,
     now: datetime,
 ) -> list[Outcome]:
-    done = dict(looked or {})
-    states = _states(journal, [r for r in requests if r.act.command_id not in done])
+    """Decide every request on the same states, and record what they lead to."""
+    asked = [item for item in checked if not isinstance(item, InvalidCommand)]
+    states = _states(journal, [request for request, _ in asked if _id(request) not in looked])
     commits: dict[UUID, Commit] = {}
-    first: dict[UUID, int] = {}
-    refused: dict[int, CRMError] = {}
-    for index, request in enumerate(requests):
-        try:
-            commit = _commit(request, done, commits, states, policy, now)
-        except CRMError as refusal:
-            refused[index] = refusal
+    refused: dict[UUID, CRMError] = {}
+    for request, digest in asked:
+        if _id(request) in looked or _id(request) in commits:
             continue
-        if commit is not None:
-            commits[commit.command_id] = commit
-            first[commit.command_id] = index
-    if refused and looked is None:
-        raise Conflict("what is refused may have been carried out before: look, and decide again")
-    done |= zip(commits, journal.append(list(commits.values()), now), strict=True)
+        try:
+            commits[_id(request)] = _commit(request, digest, states, policy, now)
+        except CRMError as refusal:
+            refused[_id(request)] = refusal
+    # What is refused may have been carried out meanwhile, which is why the rules refuse it now.
+    twins = journal.done(refused.keys()) if refused else {}
+    new = dict(zip(commits, journal.append(list(commits.values()), now), strict=True))
+    done, fresh = {**looked, **twins, **new}, set(new)
     return [
-        refused.get(index) or _receipt(request, done, replayed=first.get(_id(request)) != index)
-        for index, request in enumerate(requests)
+        item if isinstance(item, InvalidCommand) else _outcome(*item, done, refused, fresh)
+        for item in checked
     ]
 
 
-def _commit(
+def _outcome(
     request: Request,
+    digest: bytes,
     done: Mapping[UUID, Done],
-    commits: Mapping[UUID, Commit],
-    states: States,
-    policy: str,
-    now: datetime,
-) -> Commit | None:
-    """Return what a request leads to, None if it was carried out before."""
-    digest = _digest(request)
-    if before := done.get(_id(request)) or commits.get(_id(request)):
-        if before.digest != digest:
-            raise CommandReused(_id(request))
-        return None
+    refused: Mapping[UUID, CRMError],
+    fresh: set[UUID],
+) -> Outcome:
+    """Return the receipt of what was carried out now, the first time, or before; or the refusal."""
+    found = done.get(_id(request))
+    if found is None:
+        return refused[_id(request)]
+    if found.digest != digest:
+        return CommandReused(_id(request))
+    replayed = _id(request) not in fresh
+    fresh.discard(_id(request))
+    return Receipt(command_id=_id(request), facts=found.facts, replayed=replayed)
+
+
+def _commit(request: Request, digest: bytes, states: States, policy: str, now: datetime) -> Commit:
+    """Return what a request leads to, and move the states on."""
     effective_at = request.act.effective_at
     require(effective_at <= now + SKEW_MAX, FutureDated(effective_at=effective_at, now=now))
     facts, after = _decide(request, states, policy)
@@ -159,12 +165,22 @@ def _next(
 ) -> Known:
     """Return where a stream stands after an event; reject it if its thread is further already."""
     threads = decider.threads(event)
+    _require_storable(event, decider)
     for thread in threads:
         last = known.latest.get(thread, effective_at)
         late = OutOfOrder(thread=thread, effective_at=effective_at, latest=last)
         require(effective_at >= last, late)
     latest = {**known.latest, **dict.fromkeys(threads, effective_at)}
     return Known(known.version + 1, decider.evolve(known.state, event), latest)
+
+
+def _require_storable(event: object, decider: Decider[Any, Any, Any]) -> None:
+    """Raise InvalidCommand for what could not be read back: sums may leave the bounds."""
+    try:
+        _decoder(decider.events).decode(_encode(event))
+    except msgspec.ValidationError as error:
+        name = type(event).__name__
+        raise InvalidCommand(f"the command leads to no storable {name}: {error}") from error
 
 
 def _fact(
@@ -199,30 +215,29 @@ def _folded(facts: Sequence[Recorded[Any]], decider: Decider[Any, Any, Any]) -> 
     return Known(facts[-1].version, decider.fold(fact.event for fact in facts), latest)
 
 
-def _receipt(request: Request, done: Mapping[UUID, Done], *, replayed: bool) -> Receipt:
-    facts = done[_id(request)].facts
-    return Receipt(command_id=_id(request), facts=facts, replayed=replayed)
-
-
 def _id(request: Request) -> UUID:
     return request.act.command_id
 
 
-def _digest(request: Request) -> bytes:
-    """Return what the command id is bound to; raise InvalidCommand if a bound does not hold.
+def _checked(request: Request) -> Checked:
+    """Return a request as its types allow it, and the digest that its id is bound to.
 
-    msgspec checks bounds when it decodes, not when a value is made: so what was made is decoded.
+    msgspec checks bounds when it decodes, not when a value is made: so what was made is decoded,
+    and what was decoded is carried out.
     """
     try:
-        _act.decode(_encode(request.act))
-        asked = [(str(task.stream), _encode(task.command)) for task in request.tasks]
-        for task, (_, command) in zip(request.tasks, asked, strict=True):
-            _decoder(task.decider.commands).decode(command)
+        act = _act.decode(_encode(request.act))
+        tasks = tuple(
+            replace(task, command=_decoder(task.decider.commands).decode(_encode(task.command)))
+            for task in request.tasks
+        )
     except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError) as error:
-        raise InvalidCommand(f"the command is not well-formed: {error}") from error
-    return sha256(_encode(asked)).digest()
+        return InvalidCommand(f"the command is not well-formed: {error}")
+    asked = [(str(task.stream), task.command) for task in tasks]
+    bound = (asked, act.effective_at) if act.dated else asked
+    return Request(act=act, tasks=tasks), sha256(_encode(bound)).digest()
 
 
 @lru_cache
-def _decoder(commands: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 - a union is no class
-    return msgspec.json.Decoder(commands)
+def _decoder(union: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 - a union is no class
+    return msgspec.json.Decoder(union)

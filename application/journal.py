@@ -74,7 +74,8 @@ class Journal(Protocol):
     def append(self, commits: Sequence[Commit], at: datetime) -> Sequence[Done]:
         """Record all of these commits or none; raise Conflict if a version or an id is taken.
 
-        `at` is the clock's time; the recorded time never runs backwards along the log.
+        `at` is the clock's time; the recorded time never runs backwards along the log, and it is
+        later than any instant that `position` was asked about.
         """
         ...
 
@@ -90,5 +91,9 @@ class Journal(Protocol):
         ...
 
     def position(self, known_at: datetime | None = None) -> int:
-        """Return the position of the last fact recorded by an instant, or of the last of all."""
+        """Return the position of the last fact recorded by an instant, or of the last of all.
+
+        The instant is past: from now on nothing is recorded at or before it, so asking again gives
+        the same position for ever.
+        """
         ...

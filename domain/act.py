@@ -11,7 +11,10 @@ Role: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
 
 
 class Act(Value):
-    """One person's or program's act; its command id makes carrying it out twice harmless."""
+    """One person's or program's act; its command id makes carrying it out twice harmless.
+
+    Where the effective time was stated (`dated`), the command id is bound to it too.
+    """
 
     by: Text
     effective_at: Instant
@@ -20,10 +23,11 @@ class Act(Value):
     because: Note = ""
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
+    dated: bool = False
 
 
 class OutOfOrder(Rejection):
-    """What follows takes effect no earlier than what it follows (rules.md O13)."""
+    """What follows takes effect no earlier than what it follows."""
 
     thread: str
     effective_at: Instant
@@ -31,7 +35,7 @@ class OutOfOrder(Rejection):
 
 
 class FutureDated(Rejection):
-    """A fact takes effect at the latest when it is recorded (rules.md X1)."""
+    """A fact takes effect at the latest when it is recorded."""
 
     effective_at: Instant
     now: Instant

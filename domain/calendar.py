@@ -41,8 +41,14 @@ def add_days(day: date, days: int) -> date:
 
 
 def day_of(instant: datetime, where: tzinfo) -> date:
-    """Return the business day an instant falls on."""
-    return instant.astimezone(where).date()
+    """Return the business day an instant falls on: the last one that has started.
+
+    Where a clock was set back across midnight, the wall would show the day before once more.
+    """
+    day = instant.astimezone(where).date()
+    if where is UTC or instant < _midnight(day + timedelta(days=1), where):
+        return day
+    return day + timedelta(days=1)
 
 
 def start_of(day: date, where: tzinfo) -> datetime:

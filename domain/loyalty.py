@@ -262,12 +262,9 @@ def decider(policy: Policy) -> Decider[Command, Account, Event]:
 
 
 def _threads(event: Event) -> tuple[str, ...]:
-    """Return the redemption that is made or given back; what is earned may be dated back (L14)."""
-    match event:
-        case PointsRedeemed(redemption=name) | RedemptionReversed(redemption=name):
-            return (f"redemption {name}",)
-        case _:
-            return ()
+    """Return that spending keeps its order; what is earned may be dated back (rules.md L14)."""
+    spending = isinstance(event, PointsRedeemed | RedemptionReversed | PointsExpired)
+    return ("spending",) if spending else ()
 
 
 def _earn(command: Earn, account: Account, act: Act, policy: Policy) -> tuple[Event, ...]:

@@ -1,7 +1,6 @@
 """Money is a whole number of minor units with its currency; nothing is ever a float."""
 
 import re
-from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, TypeAlias
 
@@ -64,7 +63,10 @@ class Money(Value):
     @property
     def decimal(self) -> str:
         """The amount in major units with every digit of the minor unit."""
-        return str(Decimal(self.minor).scaleb(-minor_digits(self.currency)))
+        digits = minor_digits(self.currency)
+        text = str(abs(self.minor)).rjust(digits + 1, "0")
+        sign, cut = "-" if self.minor < 0 else "", len(text) - digits
+        return f"{sign}{text[:cut]}.{text[cut:]}" if digits else sign + text
 
     def times(self, factor: Fraction) -> "Money":
         """Return this share of the amount, rounded half to even.

@@ -345,7 +345,7 @@ def decider(policy: Policy) -> Decider[Command, Opportunity, Event]:
         commands=Command,
         events=Event,
         rejections=Reason,
-        threads=lambda _: ("",),
+        threads=lambda _: ("opportunity",),
     )
 
 

@@ -340,7 +340,7 @@ def decider(policy: Policy) -> Decider[Command, Ticket, Event]:
         commands=Command,
         events=Event,
         rejections=Reason,
-        threads=lambda _: ("",),
+        threads=lambda _: ("ticket",),
     )
 
 

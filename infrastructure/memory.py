@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,15 @@ from msgspec.structs import asdict
 from crmcore.application.journal import Commit, Conflict, Done
 from crmcore.domain.recorded import Recorded, Stream
 
+TICK = timedelta(microseconds=1)
+
 
 class MemoryJournal:
     """Implements Journal with a list; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._closed = datetime.min.replace(tzinfo=UTC)
         self._log: list[Recorded[Any]] = []
         self._streams: dict[Stream, list[Recorded[Any]]] = defaultdict(list)
         self._done: dict[UUID, Done] = {}
@@ -38,7 +41,10 @@ class MemoryJournal:
         """Record all of these commits or none; raise Conflict if a version or an id is taken."""
         with self._lock:
             self._check(commits)
-            return [self._record(commit, at) for commit in commits]
+            if not commits:
+                return []
+            self._closed = max(self._closed + TICK, at)
+            return [self._record(commit, self._closed) for commit in commits]
 
     def log(self, *, after: int = 0, through: int | None = None) -> Iterator[Recorded[Any]]:
         """Return every fact behind a position, up to and with another, in the order recorded."""
@@ -59,24 +65,26 @@ class MemoryJournal:
         with self._lock:
             if known_at is None:
                 return len(self._log)
+            self._closed = max(self._closed, known_at)
             return bisect_right(self._log, known_at, key=lambda fact: fact.recorded_at)
 
     def _check(self, commits: Sequence[Commit]) -> None:
-        versions = {stream: len(facts) for stream, facts in self._streams.items()}
-        ids = set(self._done)
+        versions: dict[Stream, int] = {}
+        ids: set[UUID] = set()
         for commit in commits:
-            if commit.command_id in ids:
+            if commit.command_id in ids or commit.command_id in self._done:
                 raise Conflict(f"command {commit.command_id} is carried out already")
             ids.add(commit.command_id)
             for fact in commit.facts:
-                if fact.version != versions.get(fact.stream, 0) + 1:
+                if fact.stream not in versions:
+                    versions[fact.stream] = len(self._streams.get(fact.stream, ()))
+                if fact.version != versions[fact.stream] + 1:
                     raise Conflict(f"version {fact.version} of {fact.stream} is not the next")
                 versions[fact.stream] = fact.version
 
-    def _record(self, commit: Commit, at: datetime) -> Done:
+    def _record(self, commit: Commit, recorded_at: datetime) -> Done:
         facts: list[Recorded[Any]] = []
         for fact in commit.facts:
-            recorded_at = max(at, self._log[-1].recorded_at) if self._log else at
             position = len(self._log) + 1
             recorded = Recorded[Any](**asdict(fact), recorded_at=recorded_at, position=position)
             facts.append(recorded)

@@ -101,6 +101,7 @@ class PostgresJournal:
         """Return the position of the last fact recorded by an instant, or of the last of all."""
         if known_at is None:
             return self._recorder.max_notification_id() or 0
+        self._recorder.close(known_at)
         rows = self._recorder.query(
             "SELECT coalesce(max(position), 0) FROM crm.facts WHERE recorded_at <= %s", [known_at]
         )

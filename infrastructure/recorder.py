@@ -37,7 +37,8 @@ COLUMNS = """position, kind, stream, version, name, effective_at, recorded_at, a
 _INSERT = f"""
 WITH head AS (
     UPDATE crm.head
-    SET position = position + %(count)s, recorded_at = greatest(recorded_at, %(at)s)
+    SET position = position + %(count)s,
+        recorded_at = greatest(recorded_at + interval '1 microsecond', %(at)s)
     RETURNING position - %(count)s AS before, recorded_at
 ), facts AS (
     INSERT INTO crm.facts ({COLUMNS})
@@ -167,6 +168,16 @@ class PostgresRecorder(ApplicationRecorder):
     ) -> Subscription[ApplicationRecorder]:
         """Return an iterator that goes on with what is recorded later."""
         return _Polling(self, gt, topics)
+
+    def close(self, at: datetime) -> None:
+        """See to it that nothing is recorded any more at or before an instant.
+
+        Waits for those who are recording now: a fact that was on its way gets its place first.
+        """
+        self.query(
+            "UPDATE crm.head SET recorded_at = %(at)s WHERE recorded_at < %(at)s RETURNING true",
+            {"at": at},
+        )
 
     def query(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - psycopg's
         """Return the rows of one statement, carried out in a transaction of its own."""

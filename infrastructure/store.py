@@ -1,9 +1,11 @@
 """A store by its name: a PostgreSQL server's URL, or the directory of an embedded server."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from crmcore.application.journal import SchemaMissing
 from crmcore.infrastructure.database import migrate, pool
 from crmcore.infrastructure.embedded import server
 from crmcore.infrastructure.postgres import PostgresJournal
@@ -12,8 +14,13 @@ from crmcore.infrastructure.views import PostgresViews
 
 
 @contextmanager
-def opened(store: str) -> Iterator[tuple[PostgresJournal, PostgresViews]]:
-    """Open a store; an embedded one is made and migrated, a server's schema is checked only."""
+def opened(store: str, *, create: bool = True) -> Iterator[tuple[PostgresJournal, PostgresViews]]:
+    """Open a store; an embedded one is made and migrated, a server's schema is checked only.
+
+    Unless `create` is set, a directory that holds no store is refused.
+    """
+    if not create and not is_url(store) and not Path(store).is_dir():
+        raise SchemaMissing(f"There is no store in {store!r}: an import or CRM.open makes one.")
     with _url(store) as url:
         if not is_url(store):
             migrate(url)
@@ -28,8 +35,8 @@ def migrated(store: str) -> tuple[int, int]:
 
 
 def is_url(store: str) -> bool:
-    """Tell a server's URL from a directory; a mistyped URL is a URL still."""
-    return "://" in store or store.startswith(("postgres:", "postgresql:"))
+    """Tell a server's URL or connection string from a directory, also where it is mistyped."""
+    return "://" in store or re.match(r"postgres(ql)?:|\w+ *=", store) is not None
 
 
 @contextmanager

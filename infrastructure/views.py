@@ -63,6 +63,7 @@ class PostgresViews:
     def replace(self, rows: Sequence[Row]) -> Difference:
         """Put these rows in the place of all others at once, and tell what differs."""
         with translated(), self._pool.connection() as connection, connection.transaction():
+            connection.execute("LOCK TABLE crm.answers IN SHARE ROW EXCLUSIVE MODE")
             connection.execute("CREATE TEMP TABLE shadow (LIKE crm.answers) ON COMMIT DROP")
             with connection.cursor().copy(f"COPY shadow ({_COLUMNS}) FROM STDIN") as copy:
                 for row in rows:

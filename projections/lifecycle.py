@@ -140,7 +140,7 @@ def _buyer(bought: list[Sale], today: date, policy: Policy) -> Verdict:
     if today < ends["new"]:
         fresh = f"the first purchase was less than {policy.new_window_months} months ago"
         return _verdict("new", fresh, first.position)
-    back = "bought again after a long silence"
+    back = "bought again, and neither new nor active by these windows"
     return _verdict("reactivated", back, *(sale.position for sale in bought[-2:]))
 
 

@@ -6,11 +6,12 @@ facts were known. Callers cut the log at `known_at`; what is here takes effect a
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
+from crmcore.domain.customer.profile import CustomerRegistered
 from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.value import Value
 
@@ -19,7 +20,8 @@ Facts: TypeAlias = Sequence[Recorded[Any]]
 Population: TypeAlias = Mapping[UUID | None, Facts]
 Details: TypeAlias = tuple[tuple[str, str], ...]
 
-LOOKS_MAX = 10_000
+LOOKS_MAX = 100_000
+TICK = timedelta(microseconds=1)
 
 
 class Verdict(Value):
@@ -76,6 +78,15 @@ def by_customer(log: Iterable[Recorded[Any]]) -> Population:
     return {customer: in_effect(facts) for customer, facts in customers.items()}
 
 
+def registered(population: Population) -> Population:
+    """Return those customers of a population that are known as such: others only occur in facts."""
+    return {
+        customer: facts
+        for customer, facts in population.items()
+        if customer and any(isinstance(fact.event, CustomerRegistered) for fact in facts)
+    }
+
+
 def in_effect(facts: Iterable[Recorded[Any]], as_of: datetime | None = None) -> Facts:
     """Return the facts that had taken effect, in the order in which they did."""
     seen = (fact for fact in facts if as_of is None or fact.effective_at <= as_of)
@@ -123,7 +134,7 @@ def _steps(
     state = projection.initial
     look: datetime | None = None
     for effective_at, group in groupby(facts, key=lambda fact: fact.effective_at):
-        yield from _looks(projection, state, look, effective_at)
+        yield from _looks(projection, state, look, effective_at - TICK)
         for fact in group:
             state = projection.apply(state, fact)
         yield state, effective_at

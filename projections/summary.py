@@ -1,7 +1,7 @@
 """The whole business on one page, as of a day, as known on a day."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
@@ -18,7 +18,14 @@ from crmcore.domain.money import Money
 from crmcore.domain.recorded import Stream
 from crmcore.domain.value import Value
 from crmcore.projections import credit, lifecycle, value_tiers
-from crmcore.projections.projection import Facts, Population, Projection, in_effect, verdict
+from crmcore.projections.projection import (
+    Facts,
+    Population,
+    Projection,
+    in_effect,
+    registered,
+    verdict,
+)
 
 Counts: TypeAlias = dict[str, int]
 State = TypeVar("State")
@@ -44,8 +51,8 @@ class Receivables(Value):
 class Summary(Value):
     """The business as of an instant, from the facts up to a position of the log.
 
-    Amounts are decimal strings in `currency`, the one most amounts are in; what is in other
-    currencies is counted, and listed in `other_currencies` instead of the amounts.
+    Amounts are decimal strings in `currency`, the one that most sales are in, without sales that of
+    most opportunities. What is in others is counted, and listed in `other_currencies` by its line.
     """
 
     as_of: datetime
@@ -64,7 +71,7 @@ class Summary(Value):
     receivables: Receivables
     tickets: Counts
     loyalty: Counts
-    other_currencies: dict[str, str]
+    other_currencies: dict[str, dict[str, str]]
 
 
 class Lens(Value):
@@ -98,50 +105,66 @@ def summarise(
     """Return the summary of a population of customers, each with the facts that are known."""
     effective = {c: in_effect(facts, as_of) for c, facts in population.items()}
     everything = [fact for facts in effective.values() for fact in facts]
-    judged = [_judged(p, effective, as_of) for p in (lens.lifecycle, lens.credit, lens.abc)]
-    deals, bought = _deals(everything), _amounts(everything, PurchaseRecorded)
-    returned, invoiced = (_amounts(everything, kind) for kind in (PurchaseReturned, InvoiceIssued))
-    amounts = [*bought, *invoiced, *(amount for _, amount in deals if amount is not None)]
-    currencies = _by_use(amounts)
+    customers = registered(effective)
+    stages, grades, classes, segments = (
+        _judged(p, customers, as_of) for p in (lens.lifecycle, lens.credit, lens.abc, lens.rfm)
+    )
+    deals = _deals(everything)
+    lines: dict[str, list[Money | None]] = {
+        "purchases": _amounts(everything, PurchaseRecorded),
+        "returned": _amounts(everything, PurchaseReturned),
+        "receivables": _amounts(everything, InvoiceIssued),
+        **{o: [worth for phase, worth in deals if phase == o] for o in ("won", "lost", "open")},
+    }
+    currencies = _currencies(lines)
     ledger = Ledger(currency=currencies[0])
     return Summary(
         as_of=as_of,
         known_at=known_at,
         position=position,
         facts=len(everything),
-        customers=sum(judged[0].values()),
-        lifecycle={stage: judged[0][stage] for stage in lifecycle.STAGES},
-        credit={grade: judged[1][grade] for grade in credit.GRADES},
-        abc={tier: judged[2][tier] for tier in value_tiers.CLASSES},
-        rfm=dict(sorted(_judged(lens.rfm, effective, as_of).items())),
+        customers=len(customers),
+        lifecycle={stage: stages[stage] for stage in lifecycle.STAGES},
+        credit={grade: grades[grade] for grade in credit.GRADES},
+        abc={tier: classes[tier] for tier in value_tiers.CLASSES},
+        rfm=dict(sorted(segments.items())),
         currency=ledger.currency,
-        purchases=ledger.total(bought),
-        returned=ledger.total(returned),
+        purchases=ledger.total(lines["purchases"]),
+        returned=ledger.total(lines["returned"]),
         opportunities={
-            outcome: ledger.total([amount for phase, amount in deals if phase == outcome])
-            for outcome in ("won", "lost", "open")
+            outcome: ledger.total(lines[outcome]) for outcome in ("won", "lost", "open")
         },
         receivables=_receivables(effective, ledger, lens.time_zone),
         tickets=_tickets(everything),
         loyalty=_loyalty(everything, as_of),
-        other_currencies={c: Ledger(currency=c).sum(amounts) for c in currencies[1:]},
+        other_currencies={c: _in(c, lines) for c in currencies[1:]},
     )
 
 
 def _judged(projection: Projection[Any], population: Population, as_of: datetime) -> Counter[str]:
-    """Return how many customers get each answer; facts that belong to nobody get none."""
-    said = (verdict(projection, facts, as_of) for c, facts in population.items() if c and facts)
+    """Return how many customers get each answer."""
+    said = (verdict(projection, facts, as_of) for facts in population.values())
     return Counter(verdict.answer for verdict in said if verdict is not None)
 
 
-def _amounts(everything: Facts, kind: type[Priced]) -> list[Money]:
+def _amounts(everything: Facts, kind: type[Priced]) -> list[Money | None]:
     return [fact.event.amount for fact in everything if isinstance(fact.event, kind)]
 
 
-def _by_use(amounts: Iterable[Money]) -> list[str]:
-    """Return the currencies, the most used one first; XXX stands for none (ISO 4217)."""
-    used = Counter(amount.currency for amount in amounts)
-    return sorted(used, key=lambda currency: (-used[currency], currency)) or ["XXX"]
+def _currencies(lines: Mapping[str, Iterable[Money | None]]) -> list[str]:
+    """Return the currencies, that of most sales first; XXX stands for none (ISO 4217)."""
+    used = {name: Counter(a.currency for a in amounts if a) for name, amounts in lines.items()}
+    sales, all_lines = used["purchases"] + used["receivables"], sum(used.values(), Counter[str]())
+    return sorted(all_lines, key=lambda c: (-sales[c], -all_lines[c], c)) or ["XXX"]
+
+
+def _in(currency: str, lines: Mapping[str, Iterable[Money | None]]) -> dict[str, str]:
+    """Return what those lines come to in a currency that have it."""
+    found = {name: [a for a in amounts if a] for name, amounts in lines.items()}
+    held = {
+        n: amounts for n, amounts in found.items() if any(a.currency == currency for a in amounts)
+    }
+    return {name: Ledger(currency=currency).sum(amounts) for name, amounts in held.items()}
 
 
 def _states(

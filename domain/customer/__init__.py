@@ -212,6 +212,8 @@ def _threads(event: Event) -> tuple[str, ...]:
             return (type(event).__name__,)
         case profile.Deactivated() | profile.Blacklisted() | profile.Reactivated():
             return ("standing",)
+        case profile.CustomerRegistered() | profile.IdentityChanged():
+            return ("name",)
         case profile.InteractionLogged():
             return ()
         case _:

@@ -18,6 +18,8 @@ from crmcore.domain.value import CRMError
 from crmcore.intake import import_files, load_mapping, ready_mappings
 from crmcore.telling import customer_id, stream_of
 
+POSITION_DIGITS_MAX = 18
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -76,7 +78,7 @@ def show(
 
     Example: crmcore show cdnow:0001 --as-of 1997-12-31
     """
-    with _answering(), CRM.open(store) as crm:
+    with _answering(), CRM.open(store, create=False) as crm:
         card = printing.card(crm, customer_id(customer), _when(as_of), _known(known_at))
         _print(card, as_json, lambda: printing.show(out, crm, card))
 
@@ -95,18 +97,12 @@ def history(
 
     Example: crmcore history opportunity:pipeline:1C1I7A6R
     """
-    with _answering(), CRM.open(store) as crm:
-        found = stream_of(stream)
+    with _answering(), CRM.open(store, create=False) as crm:
+        when, known, found = _when(as_of), _known(known_at), stream_of(stream)
         if found is not None:
-            until = crm.instant(_when(as_of))
-            facts = [
-                fact
-                for fact in crm.stream(found, known_at=_known(known_at))
-                if fact.effective_at <= until
-            ]
+            facts = crm.stream(found, as_of=when, known_at=known)
         else:
-            when, known = _when(as_of), _known(known_at)
-            facts = list(crm.history(customer_id(stream), as_of=when, known_at=known))
+            facts = crm.history(customer_id(stream), as_of=when, known_at=known)
         if not facts:
             raise NotFound(f"nothing was known about {stream}")
         _print(facts, as_json, lambda: printing.history(out, crm, facts))
@@ -123,7 +119,7 @@ def summary(
 
     Example: crmcore summary --as-of 1998-06-30 --json
     """
-    with _answering(), CRM.open(store) as crm:
+    with _answering(), CRM.open(store, create=False) as crm:
         found = crm.summary(as_of=_when(as_of), known_at=_known(known_at))
         _print(found, as_json, lambda: printing.summary(out, found))
 
@@ -134,7 +130,7 @@ def rebuild(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
 
     Example: crmcore rebuild --store postgresql://localhost/crm
     """
-    with _answering(), CRM.open(store) as crm:
+    with _answering(), CRM.open(store, create=False) as crm:
         with _progress("rebuilding") as progress:
             rebuilt = crm.rebuild(progress=progress)
         _print(rebuilt, as_json, lambda: printing.rebuilt(out, rebuilt))
@@ -205,7 +201,7 @@ def _when(text: str | None) -> When:
 
 def _known(text: str | None) -> Known:
     """Return a log position for digits alone, else a date or an instant."""
-    if text is not None and text.isdecimal():
+    if text is not None and text.isdecimal() and len(text) <= POSITION_DIGITS_MAX:
         return int(text)
     return None if text is None else _parsed(text, "--known-at")
 

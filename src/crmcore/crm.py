@@ -29,7 +29,15 @@ from crmcore.domain.value import CRMError, Value
 from crmcore.infrastructure.memory import MemoryJournal
 from crmcore.infrastructure.views import MemoryViews
 from crmcore.policies import Policies, credit_under, deciders, lens, lifecycle_under
-from crmcore.projections.projection import Answer, Facts, Population, answer, by_customer, in_effect
+from crmcore.projections.projection import (
+    Answer,
+    Facts,
+    Population,
+    answer,
+    by_customer,
+    in_effect,
+    registered,
+)
 from crmcore.projections.summary import Summary, summarise
 
 When: TypeAlias = date | datetime | None
@@ -86,16 +94,23 @@ class CRM:
         return cls(MemoryJournal(), MemoryViews(), **settings)
 
     @classmethod
-    def open(cls, store: str | Path = DEFAULT_STORE, **settings: Any) -> Self:  # noqa: ANN401 - those of the constructor
+    def open(
+        cls,
+        store: str | Path = DEFAULT_STORE,
+        *,
+        create: bool = True,
+        **settings: Any,  # noqa: ANN401 - those of the constructor
+    ) -> Self:
         """Open a store: a PostgreSQL server's URL, or the directory of an embedded server.
 
-        An embedded server's schema is made and brought up to date; a server's is checked only.
+        An embedded server's schema is made and brought up to date; a server's is checked only. With
+        `create=False` a directory that is not there is an error too.
         Raises StoreError with one sentence for what is wrong.
         """
         from crmcore.infrastructure.store import opened
 
         with ExitStack() as stack:
-            journal, views = stack.enter_context(opened(str(store)))
+            journal, views = stack.enter_context(opened(str(store), create=create))
             crm = cls(journal, views, **settings)
             crm._resources = stack.pop_all()
         return crm
@@ -145,7 +160,7 @@ class CRM:
         if isinstance(effective_at, datetime):
             since = _aware(effective_at)
         elif effective_at is not None:
-            since = start_of(effective_at, self._zone)
+            since = start_of(_a_day(effective_at), self._zone)
         else:
             since = self._clock()
         return Act(
@@ -156,6 +171,7 @@ class CRM:
             command_id=command_id or self._new_id(),
             correlation_id=correlation_id,
             causation_id=causation_id,
+            dated=effective_at is not None,
         )
 
     def do(self, command: Value, *, to: UUID, act: Act) -> Receipt:
@@ -210,11 +226,12 @@ class CRM:
         facts = self.journal.about(customer, through=self.position(known_at))
         return in_effect(facts, self.instant(as_of))
 
-    def stream(self, stream: Stream, *, known_at: Known = None) -> Facts:
-        """Return one stream in the order in which it was recorded."""
+    def stream(self, stream: Stream, *, as_of: When = None, known_at: Known = None) -> Facts:
+        """Return one stream in the order in which its facts took effect."""
         through = self.position(known_at)
         facts = self.journal.read([stream]).get(stream, ())
-        return [fact for fact in facts if fact.position <= through]
+        known = (fact for fact in facts if fact.position <= through)
+        return in_effect(known, self.instant(as_of))
 
     # Answers
 
@@ -241,7 +258,8 @@ class CRM:
         """
         at, population = self.instant(as_of), self._population(known_at)
         through = lens(self.policies, population, at)
-        facts = in_effect(population.get(customer, ()), at)
+        known: Population = {customer: in_effect(population.get(customer, ()), at)}
+        facts = registered(known).get(customer, ())
         abc, rfm = (answer(tier, facts, at) for tier in (through.abc, through.rfm))
         return ValueAnswer(abc=abc, rfm=rfm) if abc and rfm else None
 
@@ -258,17 +276,16 @@ class CRM:
         at, position = self._clock(), self.position()
         population = by_customer(self.journal.log(through=position))
         through = lens(self.policies, population, at)
+        projections = (through.lifecycle, through.credit, through.abc, through.rfm)
+        customers = registered({c: in_effect(known, at) for c, known in population.items()})
         rows: list[Row] = []
-        for done, (customer, known) in enumerate(population.items(), 1):
-            facts = in_effect(known, at)
-            projections = (through.lifecycle, through.credit, through.abc, through.rfm)
+        for done, (customer, facts) in enumerate(customers.items(), 1):
+            assert customer is not None
             said = (answer(projection, facts, at) for projection in projections)
-            if customer is not None:
-                rows += [_row(customer, one) for one in said if one is not None]
+            rows += [_row(customer, one) for one in said if one is not None]
             if progress is not None:
-                progress(done, len(population))
-        customers = len({row.customer for row in rows})
-        return Rebuilt(facts=position, customers=customers, answers=self._views.replace(rows))
+                progress(done, len(customers))
+        return Rebuilt(facts=position, customers=len(customers), answers=self._views.replace(rows))
 
     def answers(self, customer: UUID) -> Sequence[Row]:
         """Return what the last rebuild answered about a customer."""
@@ -280,22 +297,29 @@ class CRM:
         """Return the instant that a question asks about: a date means its end, None means now."""
         if as_of is None:
             return self._clock()
-        return _aware(as_of) if isinstance(as_of, datetime) else end_of(as_of, self._zone)
+        if isinstance(as_of, datetime):
+            return _aware(as_of)
+        if not isinstance(as_of, date):
+            raise InvalidCommand(f"{as_of!r} is neither a date nor an instant")
+        return end_of(as_of, self._zone)
 
     def position(self, known_at: Known = None) -> int:
         """Return the log position up to which facts were known by then: itself, a day or now."""
-        if isinstance(known_at, int):
-            if not 0 <= known_at <= (last := self.journal.position()):
-                raise NotFound(f"there is no position {known_at} yet: the log ends at {last}")
-            return known_at
-        return self.journal.position(None if known_at is None else self.instant(known_at))
+        if known_at is None:
+            return self.journal.position()
+        if not isinstance(known_at, int):
+            return self.journal.position(min(self.instant(known_at), self._clock()))
+        last = self.journal.position()
+        if not 0 <= known_at <= last:
+            raise NotFound(f"there is no position {known_at} yet: the log ends at {last}")
+        return known_at
 
     def _population(self, known_at: Known) -> Population:
         return by_customer(self.journal.log(through=self.position(known_at)))
 
     def _state(self, kind: str, aggregate: UUID, as_of: When, known_at: Known) -> Any:  # noqa: ANN401 - the caller knows
         stream = Stream(kind=kind, id=aggregate)
-        facts = in_effect(self.stream(stream, known_at=known_at), self.instant(as_of))
+        facts = self.stream(stream, as_of=as_of, known_at=known_at)
         if not facts:
             raise NotFound(f"nothing was known about {stream}")
         decider = next(d for d in self.deciders if d.kind == kind)
@@ -305,6 +329,8 @@ class CRM:
         decider = self._by_command.get(type(command))
         if decider is None:
             raise InvalidCommand(f"{type(command).__name__} is no command of any aggregate")
+        if not isinstance(to, UUID):
+            raise InvalidCommand(f"{to!r} is no id of an aggregate: ids are UUIDs")
         return Task(decider=decider, stream=Stream(kind=decider.kind, id=to), command=command)
 
 
@@ -323,6 +349,11 @@ def _row(customer: UUID, said: Answer) -> Row:
 def _aware(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise InvalidCommand("an instant needs a time zone; a date has the business's own")
-    if not FIRST_DAY <= instant.date() <= LAST_DAY:
-        raise InvalidCommand(f"an instant lies between {FIRST_DAY} and {LAST_DAY}")
+    _a_day(instant.date())
     return instant
+
+
+def _a_day(day: date) -> date:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise InvalidCommand(f"{day} is not between {FIRST_DAY} and {LAST_DAY}")
+    return day

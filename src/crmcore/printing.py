@@ -160,8 +160,9 @@ def summary(out: Console, found: Summary) -> None:
         f"{owed.invoices} invoices, {owed.amount} {found.currency}; "
         f"{owed.disputed} disputed, {owed.paid_late} paid late",
     )
-    for currency, amount in found.other_currencies.items():
-        table.add_row("[dim]not included[/]", f"{amount} {currency}")
+    for currency, lines in found.other_currencies.items():
+        amounts = ", ".join(f"{line} {amount}" for line, amount in lines.items())
+        table.add_row("[dim]not included[/]", f"{currency}: {amounts}")
     out.print(table)
 
 
@@ -173,8 +174,8 @@ def report(out: Console, done: Report) -> None:
     )
     for error in done.errors[:ERRORS_SHOWN_MAX]:
         out.print(f"  {error.file} row {error.row}: {error.reason}", style="yellow", markup=False)
-    if more := len(done.errors) - ERRORS_SHOWN_MAX:
-        out.print(f"  and {more} more" if more > 0 else "", end="\n" if more > 0 else "")
+    if len(done.errors) > ERRORS_SHOWN_MAX:
+        out.print(f"  and {len(done.errors) - ERRORS_SHOWN_MAX} more")
 
 
 def rebuilt(out: Console, done: Rebuilt) -> None:

@@ -55,7 +55,7 @@ def _id(kind: str, name: str) -> UUID:
     try:
         return UUID(name)
     except ValueError:
-        source, _, key = name.partition(":")
+        source, _, key = name.encode(errors="replace").decode().partition(":")
         return aggregate_id(kind, source, key)
 
 

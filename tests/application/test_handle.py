@@ -349,7 +349,7 @@ def test_o13_what_follows_takes_effect_no_earlier_than_what_it_follows() -> None
     with pytest.raises(Rejected) as caught:
         crm.do(won, to=deal, act=crm.act("ann", effective_at=date(2026, 1, 31)))
     assert caught.value.facts == {
-        "thread": "",
+        "thread": "opportunity",
         "effective_at": datetime(2026, 1, 31, tzinfo=UTC),
         "latest": datetime(2026, 2, 1, tzinfo=UTC),
     }
@@ -411,7 +411,7 @@ LATE_SECONDS: list[tuple[str, list[tuple[int, customer.Command]], customer.Comma
                    (10, customer.DisputeInvoice(invoice="i", reason=""))],
      customer.ResolveDispute(invoice="i", outcome="")),
     ("purchase p", [(10, buy("p"))], customer.ReturnPurchase(purchase="p", amount=usd(1))),
-    ("IdentityChanged", [(10, customer.ChangeIdentity(name="Ben"))],
+    ("name", [(10, customer.ChangeIdentity(name="Ben"))],
      customer.ChangeIdentity(name="Eve")),
 ]  # fmt: skip
 

@@ -143,7 +143,7 @@ def test_recorded_time_never_runs_backwards_along_the_log(journal: Journal) -> N
     stream = a_stream()
     journal.append([commit(stream, 1)], START)
     journal.append([commit(stream, 2)], START - timedelta(hours=1))
-    assert [f.recorded_at for f in journal.log()] == [START, START]
+    assert [f.recorded_at for f in journal.log()] == [START, START + timedelta(microseconds=1)]
 
 
 def test_what_was_known_at_an_instant_is_a_position(journal: Journal) -> None:
@@ -152,6 +152,17 @@ def test_what_was_known_at_an_instant_is_a_position(journal: Journal) -> None:
         journal.append([commit(stream, version)], START + version * hour)
     assert [journal.position(START + n * hour) for n in (0, 1, 2, 3, 9)] == [0, 1, 2, 3, 3]
     assert journal.position(START + 2 * hour - timedelta(microseconds=1)) == 1
+
+
+def test_x1_nothing_is_recorded_any_more_at_an_instant_that_was_asked_about(
+    journal: Journal,
+) -> None:
+    stream, hour = a_stream(), timedelta(hours=1)
+    journal.append([commit(stream, 1)], START)
+    assert journal.position(START + hour) == 1
+    journal.append([commit(stream, 2)], START + hour - timedelta(minutes=1))
+    assert journal.position(START + hour) == 1
+    assert journal.position(START + 2 * hour) == 2
 
 
 def test_the_facts_about_a_customer_come_from_all_its_streams(journal: Journal) -> None:

@@ -154,6 +154,7 @@ def test_a_refused_row_is_not_repeated_in_the_error(url: str) -> None:
 
 def test_a_server_that_ends_meanwhile_is_unreachable(url: str) -> None:
     with closing(CRM.open(url)) as crm:
+        assert crm.journal.position() == 0  # so there is a connection
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"

@@ -171,7 +171,7 @@ def test_a_row_with_a_key_that_changed_is_named(tmp_path: Path, written: Files) 
         ("ada,2026-01-05,Mug,1,-1.00",
          "customer.record_purchase: An amount of money that changes hands is more than nothing."),
         ("ada,2999-01-05,Mug,1,1.00",
-         "customer.record_purchase: A fact takes effect at the latest when it is recorded "),
+         "customer.record_purchase: A fact takes effect at the latest when it is recorded."),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_named_with_the_reason_and_the_good_rows_go_in(

@@ -175,7 +175,7 @@ def test_regression_12_who_comes_back_after_a_long_silence_is_reactivated() -> N
     said = asked(LIFECYCLE, facts, date(2026, 6, 30))
     assert said is not None
     assert (said.answer, said.because) == ("reactivated", (2, 3))
-    assert said.rule == "bought again after a long silence"
+    assert said.rule == "bought again, and neither new nor active by these windows"
     assert said.since == datetime(2026, 1, 1, tzinfo=UTC)
     assert said.next_change_at == datetime(2026, 7, 1, tzinfo=UTC)
 

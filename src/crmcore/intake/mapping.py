@@ -1,5 +1,6 @@
 """A mapping file: which columns there are, what they mean, and which commands a row stands for."""
 
+import re
 import tomllib
 from datetime import date, datetime
 from functools import lru_cache
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from crmcore.domain.calendar import FIRST_DAY, LAST_DAY
 from crmcore.domain.value import CRMError
 
 FieldType: TypeAlias = Literal[
@@ -121,7 +123,15 @@ class Mapping(_Strict):
                 raise ValueError(f"{rule.command}: field {rule.to!r} is of another aggregate")
             if self.fields[rule.on].type != "date":
                 raise ValueError(f"{rule.command}: field {rule.on!r} is no date")
+            if unlisted := set(rule.when) - self._listed():
+                raise ValueError(
+                    f"{rule.command}: no field lists what column {min(unlisted)!r} may hold (known)"
+                )
         return self
+
+    def _listed(self) -> set[str | None]:
+        """Return the columns of which every value is known, so that no condition is missed."""
+        return {rule.column for rule in self.fields.values() if rule.known is not None}
 
     def columns(self) -> frozenset[str]:
         """Return every column that the mapping reads."""
@@ -161,4 +171,10 @@ def _first(error: ValidationError) -> str:
 @lru_cache(maxsize=10_000)  # files name the same few days again and again
 def parse_date(text: str, form: str) -> date:
     """Return the date that a text states in a form of strptime; ValueError if it states none."""
-    return datetime.strptime(text, form).date()  # noqa: DTZ007 - a date has no time zone
+    try:
+        day = datetime.strptime(text, form).date()  # noqa: DTZ007 - a date has no time zone
+    except re.error as error:
+        raise ValueError(f"{form!r} is no form of a date: {error}") from error
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"{text[:40]!r} is not between {FIRST_DAY} and {LAST_DAY}")
+    return day

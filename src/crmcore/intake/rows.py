@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
+
 from crmcore.domain.value import Value
 from crmcore.intake.mapping import InvalidFile, Layout, Mapping
 
@@ -29,9 +31,10 @@ def read_rows(mapping: Mapping, path: Path) -> Iterator[Row]:
     try:
         with path.open(encoding=mapping.file.encoding, newline="") as stream:
             for number, (columns, broken) in enumerate(_cut(mapping, path.name, stream), 1):
-                text = "\x1f".join(columns[name] for name in mapping.key or sorted(columns))
+                cells = [columns[name] for name in mapping.key or sorted(columns)]
+                text = msgspec.json.encode(cells).decode()
                 seen[text] += 1
-                identity = text if mapping.key else f"{text}\x1f{seen[text]}"
+                identity = text if mapping.key else f"{text} {seen[text]}"
                 yield Row(
                     file=path.name,
                     number=number,
@@ -41,7 +44,7 @@ def read_rows(mapping: Mapping, path: Path) -> Iterator[Row]:
                 )
     except OSError as error:
         raise InvalidFile(f"{path}: {error.strerror}") from error
-    except (UnicodeDecodeError, LookupError, csv.Error) as error:
+    except (ValueError, LookupError, csv.Error) as error:  # among them every wrong encoding
         raise InvalidFile(f"{path}: {error}") from error
 
 
@@ -57,6 +60,8 @@ def _cut(
     header = [column.strip() for column in next(reader, [])]
     if missing := mapping.columns() - set(header):
         raise InvalidFile(f"{name}: there is no column {', '.join(sorted(missing))}")
+    if len(set(header)) < len(header):
+        raise InvalidFile(f"{name}: a column occurs twice in the header")
     for cells in filter(None, reader):
         broken = None
         if len(cells) != len(header):

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TypeAlias
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from crmcore.crm import CRM
 from crmcore.domain.act import Act
 from crmcore.domain.value import CRMError, Value
@@ -66,4 +68,6 @@ def _request(crm: CRM, mapping: Mapping, item: Planned) -> tuple[Act, list[tuple
         effective_at=item.on,
         command_id=item.command_id,
     )
+    if item.rule.once:  # any row may speak for the target, so its id is bound to no date
+        act = replace(act, dated=False)
     return act, [(item.command, item.to)]
