@@ -23,7 +23,7 @@ class Policy(Value):
     """Numbers the business may change; facts carry outcomes, so replay never needs them."""
 
     minor_units_per_point: Annotated[int, Meta(ge=1)] = 100
-    lifetime_months: Annotated[int, Meta(ge=1)] = 12
+    lifetime_months: Annotated[int, Meta(ge=1, le=1_200)] = 12
     points_min: Points = 1
     time_zone: str = "UTC"
 

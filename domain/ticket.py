@@ -23,8 +23,8 @@ Satisfaction: TypeAlias = Annotated[int, Meta(ge=1, le=5)]
 class Policy(Value):
     """How long a resolution can be questioned and rated."""
 
-    reopen_days: Annotated[int, Meta(ge=1)] = 14
-    feedback_days: Annotated[int, Meta(ge=1)] = 30
+    reopen_days: Annotated[int, Meta(ge=1, le=3_650)] = 14
+    feedback_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     time_zone: str = "UTC"
 
 

@@ -8,6 +8,7 @@ The errors of the library form one tree::
     |-- Conflict            somebody else wrote to the stream first, each time we tried
     |-- CommandReused       this command id was used for another command
     |-- NotFound            nothing is recorded under this name
+    |-- InvalidPolicy       a number of the policies is out of its bounds
     |-- InvalidFile         a mapping or a data file cannot be read
     \-- StoreError          the store cannot be used: Unreachable, SchemaMissing, SchemaTooNew,
                             CorruptFact, EmbeddedServerError

@@ -20,7 +20,7 @@ from eventsourcing.persistence import (
     Subscription,
 )
 
-from crmcore.application.journal import Conflict
+from crmcore.application.journal import Conflict, Unreachable
 from crmcore.infrastructure.database import translated
 
 if TYPE_CHECKING:
@@ -181,8 +181,12 @@ class PostgresRecorder(ApplicationRecorder):
 
     def query(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - psycopg's
         """Return the rows of one statement, carried out in a transaction of its own."""
-        with translated(), self._pool.connection() as connection:
-            return connection.execute(sql, parameters, prepare=True).fetchall()
+        try:
+            with translated(), self._pool.connection() as connection:
+                return connection.execute(sql, parameters, prepare=True).fetchall()
+        except Unreachable:
+            self._pool.check()  # where one connection broke, the idle ones did too
+            raise
 
 
 class _Polling(Subscription[PostgresRecorder]):

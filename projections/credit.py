@@ -22,7 +22,9 @@ from crmcore.domain.recorded import Recorded
 from crmcore.domain.value import Rejected, Value
 from crmcore.projections.projection import Details, Projection, Verdict
 
-Days: TypeAlias = Annotated[int, Meta(ge=1)]
+Days: TypeAlias = Annotated[int, Meta(ge=1, le=3_650)]
+Months: TypeAlias = Annotated[int, Meta(ge=1, le=120)]
+Thousandths: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
 Weight: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 
 FULL = 1000  # the score and each part of it are thousandths, rounded down: no floats
@@ -41,10 +43,10 @@ class Policy(Value):
     average_late_days_max: Days = 30
     longest_late_days_max: Days = 90
     tenure_days_full: Days = 1095
-    window_months: Days = 12
+    window_months: Months = 12
     overdue_days_gate: Days = 90
-    a_score: int = 800
-    b_score: int = 600
+    a_score: Thousandths = 800
+    b_score: Thousandths = 600
     acceptance: customer.Policy = customer.Policy()
     time_zone: str = "UTC"
 

@@ -31,7 +31,7 @@ class Policy(Value):
 
     new_window_months: Months = 6
     active_window_months: Months = 12
-    active_days_min: Annotated[int, Meta(ge=1)] = 2
+    active_days_min: Annotated[int, Meta(ge=1, le=1_000)] = 2
     inactive_after_months: Months = 6
     lost_after_months: Months = 18
     time_zone: str = "UTC"

@@ -17,6 +17,9 @@ from crmcore.projections.projection import Details, Facts, Projection, Verdict
 from crmcore.projections.sales import Sales
 
 Percent: TypeAlias = Annotated[int, Meta(ge=1, le=100)]
+Months: TypeAlias = Annotated[int, Meta(ge=1, le=600)]
+Row: TypeAlias = Annotated[tuple[str, ...], Meta(min_length=5, max_length=5)]
+Segments: TypeAlias = Annotated[tuple[Row, ...], Meta(min_length=5, max_length=5)]
 
 CLASSES = ("A", "B", "C", "D")
 
@@ -34,11 +37,11 @@ SEGMENTS = (
 class Policy(Value):
     """The windows and the shares of rules.md 3.3."""
 
-    abc_window_months: Annotated[int, Meta(ge=1)] = 12
+    abc_window_months: Months = 12
     a_percent: Percent = 80
     b_percent: Percent = 95
-    rfm_window_months: Annotated[int, Meta(ge=1)] = 24
-    segments: tuple[tuple[str, ...], ...] = SEGMENTS
+    rfm_window_months: Months = 24
+    segments: Segments = SEGMENTS
     time_zone: str = "UTC"
 
 

@@ -17,6 +17,7 @@ PUBLIC = [
     "Conflict",
     "CorruptFact",
     "InvalidCommand",
+    "InvalidPolicy",
     "Money",
     "NotFound",
     "Policies",

@@ -22,11 +22,11 @@ Limit: TypeAlias = Money | Literal["unlimited"]
 class Policy(Value):
     """Numbers the business may change; facts carry outcomes, so replay never needs them."""
 
-    investigation_months: Annotated[int, Meta(ge=1)] = 12
-    approval_days: Annotated[int, Meta(ge=1)] = 30
-    overdue_grace_days: Annotated[int, Meta(ge=0)] = 0
+    investigation_months: Annotated[int, Meta(ge=1, le=600)] = 12
+    approval_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
+    overdue_grace_days: Annotated[int, Meta(ge=0, le=3_650)] = 0
     tolerance_percent: Annotated[int, Meta(ge=0, le=100)] = 0
-    payment_days: Annotated[int, Meta(ge=0)] = 30
+    payment_days: Annotated[int, Meta(ge=0, le=3_650)] = 30
     time_zone: str = "UTC"
 
     def day(self, act: Act) -> date:

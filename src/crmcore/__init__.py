@@ -15,7 +15,7 @@ from crmcore.domain.act import Act
 from crmcore.domain.money import Money, parse_money
 from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.value import CRMError, Rejected, Rejection
-from crmcore.policies import Policies
+from crmcore.policies import InvalidPolicy, Policies
 from crmcore.projections.projection import Answer
 from crmcore.projections.summary import Summary
 
@@ -28,6 +28,7 @@ __all__ = [
     "Conflict",
     "CorruptFact",
     "InvalidCommand",
+    "InvalidPolicy",
     "Money",
     "NotFound",
     "Policies",

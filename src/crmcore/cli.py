@@ -153,6 +153,10 @@ def demo(
     directory: Annotated[Path, typer.Argument(help="Where to put the files and the store.")] = Path(
         "crmcore-demo"
     ),
+    store: Annotated[
+        str | None, typer.Option("--store", "-s", help="Another store than DIRECTORY/store.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Make three years of a shop's files, import them, and ask what can be asked.
 
@@ -161,7 +165,9 @@ def demo(
     from crmcore.demo.story import tell
 
     with _answering():
-        tell(out, directory, _progress)
+        told = tell(Console(quiet=True) if as_json else out, directory, store, _progress)
+        if as_json:
+            _print(told, as_json, lambda: None)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from crmcore.domain.ticket import Ticket
 from crmcore.domain.value import CRMError, Value
 from crmcore.infrastructure.memory import MemoryJournal
 from crmcore.infrastructure.views import MemoryViews
-from crmcore.policies import Policies, credit_under, deciders, lens, lifecycle_under
+from crmcore.policies import Policies, checked, credit_under, deciders, lens, lifecycle_under
 from crmcore.projections.projection import (
     Answer,
     Facts,
@@ -78,7 +78,7 @@ class CRM:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], UUID] = uuid4,
     ) -> None:
-        self.policies = policies or Policies()
+        self.policies = checked(policies or Policies())
         self.journal = journal
         self._views = views
         self._clock = clock

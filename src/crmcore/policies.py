@@ -3,15 +3,17 @@
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from crmcore.domain import customer, loyalty, opportunity, ticket
+from crmcore.domain.calendar import zone
 from crmcore.domain.customer import Policy as CustomerPolicy
 from crmcore.domain.decider import Decider
 from crmcore.domain.loyalty import Policy as LoyaltyPolicy
 from crmcore.domain.opportunity import Policy as OpportunityPolicy
 from crmcore.domain.ticket import Policy as TicketPolicy
-from crmcore.domain.value import Text, Value
+from crmcore.domain.value import CRMError, Text, Value
 from crmcore.projections import credit, lifecycle, value_tiers
 from crmcore.projections.credit import Policy as CreditPolicy
 from crmcore.projections.lifecycle import Policy as LifecyclePolicy
@@ -43,6 +45,23 @@ class Policies(Value):
     def label(self) -> str:
         """The name that facts carry."""
         return f"{self.name}@{self.version}"
+
+
+class InvalidPolicy(CRMError):
+    """A number of the policies is out of its bounds, or two of them contradict each other."""
+
+
+def checked(policies: Policies) -> Policies:
+    """Return policies whose numbers are within their bounds; raise InvalidPolicy otherwise."""
+    try:
+        zone(policies.time_zone)
+        found = msgspec.json.decode(msgspec.json.encode(policies), type=Policies)
+    except (ValueError, TypeError) as error:  # msgspec's errors are among them
+        raise InvalidPolicy(f"the policies cannot be: {error}") from error
+    tiers = found.value_tiers
+    if tiers.a_percent > tiers.b_percent or found.credit.a_score < found.credit.b_score:
+        raise InvalidPolicy("the policies cannot be: class or grade A lies above B")
+    return found
 
 
 def deciders(policies: Policies) -> tuple[Decider[Any, Any, Any], ...]:

@@ -1,8 +1,9 @@
 """Commands carried out: once each, in one transaction, each with an outcome of its own (X1, X4)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,9 +16,12 @@ from crmcore import (
     Conflict,
     CRMError,
     InvalidCommand,
+    InvalidPolicy,
     Money,
     NotFound,
+    Policies,
     Receipt,
+    Recorded,
     Rejected,
     Stream,
 )
@@ -28,6 +32,9 @@ from crmcore.domain.act import FutureDated, OutOfOrder
 from crmcore.domain.customer.sales import PurchaseRecorded
 from crmcore.infrastructure.memory import MemoryJournal
 from crmcore.infrastructure.views import MemoryViews
+from crmcore.projections.credit import Policy as CreditPolicy
+from crmcore.projections.lifecycle import Policy as LifecyclePolicy
+from crmcore.projections.value_tiers import Policy as ValuePolicy
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ADA = UUID(int=7)
@@ -520,3 +527,89 @@ def test_o13_in_every_history_the_state_that_decides_is_the_state_that_answers(
     facts = crm.stream(Stream(kind="customer", id=ADA))
     decided = crm.deciders[0].fold(fact.event for fact in facts)
     assert unordered(crm.customer(ADA)) == unordered(decided)
+
+
+def test_what_could_not_be_read_back_is_not_recorded(crm: CRM) -> None:
+    account = UUID(int=9)
+    crm.do(loyalty.Enrol(customer=ADA), to=account, act=crm.act("ann"))
+    huge = loyalty.Earn(source="s", amount=usd(100_000_000_100))
+    with pytest.raises(InvalidCommand, match="leads to no storable PointsEarned"):
+        crm.do(huge, to=account, act=crm.act("ann"))
+    assert crm.summary().loyalty == {"accounts": 1, "points": 0}
+
+
+def test_what_was_decoded_is_carried_out_not_what_was_made() -> None:
+    crm, deal = in_memory(), UUID(int=20)
+    named: UUID = str(ADA)  # type: ignore[assignment] # the point
+    crm.do(opportunity.Open(title="bar", customer=named), to=deal, act=crm.act("ann"))
+    assert crm.opportunity(deal).customer == ADA
+    with pytest.raises(InvalidCommand, match="ids are UUIDs"):
+        crm.do(REGISTER, to=named, act=crm.act("ann"))
+
+
+def test_x4_a_command_id_is_bound_to_the_date_that_was_stated(crm: CRM) -> None:
+    command_id = uuid4()
+
+    def do(on: date) -> Receipt:
+        act = crm.act("ann", effective_at=on, command_id=command_id)
+        return crm.do(REGISTER, to=ADA, act=act)
+
+    do(day(1))
+    assert do(day(1)).replayed
+    with pytest.raises(CommandReused):
+        do(day(2))
+
+
+class Overtaken(MemoryJournal):
+    """A journal in which a twin carries the command out just before the streams are read."""
+
+    twin: Callable[[], object] | None = None
+
+    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Sequence[Recorded[Any]]]:
+        if self.twin is not None:
+            twin, self.twin = self.twin, None
+            twin()
+        return super().read(streams)
+
+
+def test_x4_a_repeat_that_loses_the_race_gets_the_receipt_and_no_refusal() -> None:
+    journal = Overtaken()
+    crm = CRM(journal, MemoryViews(), clock=lambda: NOW)
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    invoice, act = customer.IssueInvoice(invoice="i", amount=usd(5)), crm.act("ann")
+    journal.twin = lambda: crm.do(invoice, to=ADA, act=act)
+    receipt = crm.do(invoice, to=ADA, act=act)
+    assert (receipt.replayed, [f.position for f in receipt.facts]) == (True, [2])
+    journal.twin = lambda: crm.do(invoice, to=ADA, act=crm.act("ben", command_id=act.command_id))
+    with pytest.raises(CommandReused):
+        crm.do(customer.IssueInvoice(invoice="i", amount=usd(6)), to=ADA, act=act)
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        Policies(time_zone="Mars/Olympus"),
+        Policies(lifecycle=LifecyclePolicy(active_days_min=0)),
+        Policies(value_tiers=ValuePolicy(segments=())),
+        Policies(value_tiers=ValuePolicy(a_percent=90, b_percent=80)),
+        Policies(credit=CreditPolicy(window_months=400)),
+    ],
+)
+def test_policies_that_cannot_be_are_refused_before_anything_is_decided(policies: Policies) -> None:
+    with pytest.raises(InvalidPolicy, match="the policies cannot be"):
+        CRM.in_memory(policies=policies)
+
+
+def test_whoever_is_only_named_by_a_deal_is_no_customer_yet() -> None:
+    crm = in_memory()
+    crm.do(opportunity.Open(title="bar", customer=ADA), to=UUID(int=20), act=crm.act("ann"))
+    summary = crm.summary()
+    assert (summary.customers, sum(summary.abc.values())) == (0, 0)
+    assert (crm.lifecycle(ADA), crm.value(ADA)) == (None, None)
+    assert crm.rebuild().customers == 0
+
+
+@pytest.mark.parametrize("wrong", [-1, "2026-01-01", 1.5])
+def test_what_is_no_date_and_no_position_is_refused(wrong: Any) -> None:  # noqa: ANN401 - the point
+    with pytest.raises(CRMError):
+        in_memory().summary(known_at=wrong)

@@ -90,3 +90,11 @@ def test_no_window_ends_after_the_last_day_there_is() -> None:
     assert add_days(date(2026, 1, 31), 1) == date(2026, 2, 1)
     assert start_of(date.min, UTC) == datetime(2, 1, 1, tzinfo=UTC)
     assert end_of(date.max, UTC).date() == LAST_DAY
+
+
+def test_a_day_that_began_does_not_end_when_the_clock_is_set_back_across_midnight() -> None:
+    newfoundland = zone("America/St_Johns")  # clocks went back at 00:01 on 7 November 2010
+    first = start_of(date(2010, 11, 7), newfoundland)
+    later = [day_of(first + timedelta(minutes=n), newfoundland) for n in range(120)]
+    assert set(later) == {date(2010, 11, 7)}
+    assert day_of(first - TICK, newfoundland) == date(2010, 11, 6)

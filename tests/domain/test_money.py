@@ -1,5 +1,6 @@
 """Money: rules X5 (whole minor units, one currency, declared rounding)."""
 
+from decimal import localcontext
 from fractions import Fraction
 
 import pytest
@@ -113,3 +114,9 @@ def test_x5_a_share_is_the_nearest_minor_unit(minor: int, share: Fraction) -> No
 def test_more_than_a_quadrillion_minor_units_is_no_amount() -> None:
     with pytest.raises(ValueError, match="is more than 1000000000000000 minor units"):
         parse_money("10000000000000.01", "USD")
+
+
+def test_amounts_are_written_the_same_in_any_decimal_context() -> None:
+    with localcontext(prec=3):
+        assert Money(minor=123456789, currency="EUR").decimal == "1234567.89"
+    assert Money(minor=-5, currency="TND").decimal == "-0.005"

@@ -157,6 +157,7 @@ def test_a_row_with_a_key_that_changed_is_named(tmp_path: Path, written: Files) 
     ("row", "reason"),
     [
         ("ada,2026-02-30,Mug,1,1.00", "day: day is out of range for month"),
+        ("ada,0001-01-01,Mug,1,1.00", "day: '0001-01-01' is not between 0002-01-01 and 9998-12-31"),
         ("ada,02.03.2026,Mug,1,1.00", "day: time data '02.03.2026' does not match format "),
         ("ada,2026-01-05,Teapot,1,1.00", "what: 'Teapot' is not known"),
         ("ada,2026-01-05,Mug,1.5,1.00", "pieces: '1.5' is not a whole number"),
@@ -200,6 +201,7 @@ def test_a_file_that_cannot_be_read_changes_nothing(
             "short.csv: there is no column amount, pieces",
         ),
         (written(name="none.csv", header=""), "none.csv: there is no column"),
+        (written(name="twice.csv", header=f"{HEADER},day"), "a column occurs twice in the header"),
         (bytes_of_no_text, "codec can't decode byte 0xe4"),
         (quoted, "unexpected end of data"),
         (tmp_path / "nix.csv", "nix.csv: No such file or directory"),
@@ -260,6 +262,7 @@ def test_columns_at_fixed_places_are_cut_there(tmp_path: Path) -> None:
         ('about = "till"',
          'about = "till"\nfile = { format = "fixed", columns = { who = [3, 1] } }',
          "a column's first character comes before its last"),
+        ("once = true", 'when = { pieces = ["1"] }', "no field lists what column 'pieces'"),
         ("customer.record_purchase", "customer.buy", "there is no command 'customer.buy'"),
         ("product = ", "thing = ", "customer.record_purchase: there is no thing"),
         ('"{what}"', '"{why}"', "customer.record_purchase: there is no why"),

@@ -434,3 +434,15 @@ def test_what_is_recorded_later_never_changes_what_was_known(days: list[date]) -
 def test_what_takes_effect_later_never_changes_a_past_day(days: set[date]) -> None:
     crm, said = recorded(sorted(days))
     assert [crm.lifecycle(ANN, as_of=day) for day in sorted(days)] == said
+
+
+def test_a_window_that_ends_on_the_day_of_the_next_purchase_does_not_interrupt() -> None:
+    facts = history(
+        (date(2025, 1, 1), REGISTERED),
+        (date(2025, 1, 10), bought("a")),
+        (date(2025, 3, 3), bought("b")),
+        (date(2025, 9, 3), bought("c")),
+    )
+    answer = asked(lifecycle(Policy()), facts, date(2025, 9, 3))
+    assert answer is not None
+    assert (answer.answer, answer.since) == ("active", start(date(2025, 3, 3)))
