@@ -153,24 +153,32 @@ def _decide(request: Request, states: States, policy: str) -> tuple[tuple[Fact[A
         stream, decider = task.stream, task.decider
         known = after.get(stream) or states.get(stream) or Known(0, decider.initial, {})
         for event in decider.decide(task.command, known.state, request.act):
-            known = _next(known, decider, event, request.act.effective_at)
+            _require_storable(event, decider)
+            at = _takes_effect(known, decider.threads(event), request.act)
+            known = _next(known, decider, event, at)
             customer = decider.customer(stream.id, known.state)
-            facts.append(_fact(stream, known.version, event, request.act, policy, customer))
+            facts.append(_fact(stream, known.version, event, at, request.act, policy, customer))
         after[stream] = known
     return tuple(facts), after
 
 
-def _next(
-    known: Known, decider: Decider[Any, Any, Any], event: object, effective_at: datetime
-) -> Known:
-    """Return where a stream stands after an event; reject it if its thread is further already."""
-    threads = decider.threads(event)
-    _require_storable(event, decider)
+def _takes_effect(known: Known, threads: tuple[str, ...], act: Act) -> datetime:
+    """Return when a fact takes effect; reject it if a date was stated that its thread has passed.
+
+    An act of now follows what it follows, also where the clocks of two servers differ a little.
+    """
+    at = act.effective_at
     for thread in threads:
-        last = known.latest.get(thread, effective_at)
-        late = OutOfOrder(thread=thread, effective_at=effective_at, latest=last)
-        require(effective_at >= last, late)
-    latest = {**known.latest, **dict.fromkeys(threads, effective_at)}
+        latest = known.latest.get(thread, at)
+        late = OutOfOrder(thread=thread, effective_at=act.effective_at, latest=latest)
+        require(not act.dated or act.effective_at >= latest, late)
+        at = max(at, latest)
+    return at
+
+
+def _next(known: Known, decider: Decider[Any, Any, Any], event: object, at: datetime) -> Known:
+    """Return where a stream stands after an event."""
+    latest = {**known.latest, **dict.fromkeys(decider.threads(event), at)}
     return Known(known.version + 1, decider.evolve(known.state, event), latest)
 
 
@@ -184,13 +192,19 @@ def _require_storable(event: object, decider: Decider[Any, Any, Any]) -> None:
 
 
 def _fact(
-    stream: Stream, version: int, event: object, act: Act, policy: str, customer: UUID | None
+    stream: Stream,
+    version: int,
+    event: object,
+    effective_at: datetime,
+    act: Act,
+    policy: str,
+    customer: UUID | None,
 ) -> Fact[Any]:
     return Fact(
         stream=stream,
         version=version,
         event=event,
-        effective_at=act.effective_at,
+        effective_at=effective_at,
         actor=act.by,
         reason=act.because,
         command_id=act.command_id,

@@ -613,3 +613,16 @@ def test_whoever_is_only_named_by_a_deal_is_no_customer_yet() -> None:
 def test_what_is_no_date_and_no_position_is_refused(wrong: Any) -> None:  # noqa: ANN401 - the point
     with pytest.raises(CRMError):
         in_memory().summary(known_at=wrong)
+
+
+def test_o13_an_act_of_now_follows_what_it_follows_though_two_clocks_differ() -> None:
+    journal, views = MemoryJournal(), MemoryViews()
+    ahead, behind = (
+        CRM(journal, views, clock=lambda now=now: now)  # type: ignore[misc] # a default is a clock
+        for now in (NOW, NOW - timedelta(milliseconds=50))
+    )
+    deal = UUID(int=20)
+    ahead.do(opportunity.Open(title="bar"), to=deal, act=ahead.act("ann"))
+    receipt = behind.do(opportunity.MarkLost(reason="x"), to=deal, act=behind.act("ben"))
+    assert receipt.facts[0].effective_at == NOW
+    assert ahead.opportunity(deal).phase == "lost"
