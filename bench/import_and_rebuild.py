@@ -140,6 +140,7 @@ def main() -> None:
         print(f"{name:58} {median(found):>10,.0f} facts/s   ({spread})")
     middle = {name: median(found) for name, found in rates.items()}
     ours_in, ours_one, ours_out, es_one, es_many, es_out = middle.values()
+    print(f"import, against one get and save each: {ours_in / es_one:.1f} times")
     print(f"import, against the library's save of {BATCH} events: {ours_in / es_many:.1f} times")
     print(f"one command a transaction, against one save each: {ours_one / es_one:.1f} times")
     print(f"rebuild of four answers, against its runner's one count: {ours_out / es_out:.1f} times")
