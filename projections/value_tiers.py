@@ -1,7 +1,7 @@
 """Value tiers: who brings the revenue (ABC), and how recently, often and much they buy (RFM)."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Any, TypeAlias
@@ -109,23 +109,22 @@ def cut_offs(population: Iterable[Facts], as_of: datetime, policy: Policy) -> Cu
 
 def abc(cuts: CutOffs, policy: Policy) -> Projection[Sales]:
     """Return the ABC projection under frozen cut-offs."""
-    return Projection(
-        question="abc",
-        initial=(),
-        apply=partial(_apply, policy=policy),
-        judge=partial(_judge_abc, cuts=cuts, policy=policy),
-        next_look=partial(_next_look, cuts=cuts, policy=policy),
-        details=partial(_details, cuts=cuts, policy=policy),
-    )
+    return _divided("abc", _judge_abc, cuts, policy)
 
 
 def rfm(cuts: CutOffs, policy: Policy) -> Projection[Sales]:
     """Return the RFM projection under frozen cut-offs."""
+    return _divided("rfm", _judge_rfm, cuts, policy)
+
+
+def _divided(
+    question: str, judge: Callable[..., Verdict], cuts: CutOffs, policy: Policy
+) -> Projection[Sales]:
     return Projection(
-        question="rfm",
+        question=question,
         initial=(),
         apply=partial(_apply, policy=policy),
-        judge=partial(_judge_rfm, cuts=cuts, policy=policy),
+        judge=partial(judge, cuts=cuts, policy=policy),
         next_look=partial(_next_look, cuts=cuts, policy=policy),
         details=partial(_details, cuts=cuts, policy=policy),
     )
