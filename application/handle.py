@@ -154,8 +154,10 @@ def _decide(request: Request, states: States, policy: str) -> tuple[tuple[Fact[A
         known = after.get(stream) or states.get(stream) or Known(0, decider.initial, {})
         for event in decider.decide(task.command, known.state, request.act):
             _require_storable(event, decider)
-            at = _takes_effect(known, decider.threads(event), request.act)
-            known = _next(known, decider, event, at)
+            threads = decider.threads(event)
+            at = _takes_effect(known, threads, request.act)
+            latest = {**known.latest, **dict.fromkeys(threads, at)}
+            known = Known(known.version + 1, decider.evolve(known.state, event), latest)
             customer = decider.customer(stream.id, known.state)
             facts.append(_fact(stream, known.version, event, at, request.act, policy, customer))
         after[stream] = known
@@ -174,12 +176,6 @@ def _takes_effect(known: Known, threads: tuple[str, ...], act: Act) -> datetime:
         require(not act.dated or act.effective_at >= latest, late)
         at = max(at, latest)
     return at
-
-
-def _next(known: Known, decider: Decider[Any, Any, Any], event: object, at: datetime) -> Known:
-    """Return where a stream stands after an event."""
-    latest = {**known.latest, **dict.fromkeys(decider.threads(event), at)}
-    return Known(known.version + 1, decider.evolve(known.state, event), latest)
 
 
 def _require_storable(event: object, decider: Decider[Any, Any, Any]) -> None:

@@ -121,13 +121,18 @@ def server(directory: Path, *, fast: bool = False) -> Iterator[str]:
         yield url
 
 
+def holds_data(directory: Path) -> bool:
+    """Tell whether a server of ours has been made in a folder."""
+    return (directory / "postgres" / "PG_VERSION").exists()
+
+
 def _claim(directory: Path) -> None:
     """Make the folder, or see to it that it is empty or ours."""
     try:
         directory.mkdir(mode=0o700, parents=True)
         directory.chmod(0o711 if os.geteuid() == 0 else 0o700)  # the server's account must pass
     except FileExistsError:
-        if (directory / "postgres" / "PG_VERSION").exists():
+        if holds_data(directory):
             return
         strange = sorted({file.name for file in directory.iterdir()} - _OURS)
         if strange:

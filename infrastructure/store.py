@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crmcore.application.journal import SchemaMissing
 from crmcore.infrastructure.database import migrate, pool
-from crmcore.infrastructure.embedded import server
+from crmcore.infrastructure.embedded import holds_data, server
 from crmcore.infrastructure.postgres import PostgresJournal
 from crmcore.infrastructure.recorder import PostgresRecorder
 from crmcore.infrastructure.views import PostgresViews
@@ -19,7 +19,7 @@ def opened(store: str, *, create: bool = True) -> Iterator[tuple[PostgresJournal
 
     Unless `create` is set, a directory that holds no store is refused.
     """
-    if not create and not is_url(store) and not Path(store).is_dir():
+    if not create and not is_url(store) and not holds_data(Path(store)):
         raise SchemaMissing(f"There is no store in {store!r}: an import or CRM.open makes one.")
     with _url(store) as url:
         if not is_url(store):

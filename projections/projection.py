@@ -60,8 +60,8 @@ class Projection(Value, Generic[State]):
     details: Callable[[State, datetime], Details]
 
 
-def by_customer(log: Iterable[Recorded[Any]]) -> Population:
-    """Return every customer's facts in the order in which they took effect.
+def by_customer(log: Iterable[Recorded[Any]], as_of: datetime | None = None) -> Population:
+    """Return every customer's facts that had taken effect, in the order in which they did.
 
     A stream belongs to the customer it was last said to belong to; None gathers what belongs to
     nobody yet.
@@ -75,7 +75,7 @@ def by_customer(log: Iterable[Recorded[Any]]) -> Population:
     customers: dict[UUID | None, list[Recorded[Any]]] = defaultdict(list)
     for stream, facts in streams.items():
         customers[owners.get(stream)] += facts
-    return {customer: in_effect(facts) for customer, facts in customers.items()}
+    return {customer: in_effect(facts, as_of) for customer, facts in customers.items()}
 
 
 def registered(population: Population) -> Population:

@@ -22,7 +22,6 @@ from crmcore.projections.projection import (
     Facts,
     Population,
     Projection,
-    in_effect,
     registered,
     verdict,
 )
@@ -102,10 +101,9 @@ class Ledger(Value):
 def summarise(
     population: Population, as_of: datetime, position: int, known_at: datetime | None, lens: Lens
 ) -> Summary:
-    """Return the summary of a population of customers, each with the facts that are known."""
-    effective = {c: in_effect(facts, as_of) for c, facts in population.items()}
-    everything = [fact for facts in effective.values() for fact in facts]
-    customers = registered(effective)
+    """Return the summary of a population, each customer with the facts known and in effect."""
+    everything = [fact for facts in population.values() for fact in facts]
+    customers = registered(population)
     stages, grades, classes, segments = (
         _judged(p, customers, as_of) for p in (lens.lifecycle, lens.credit, lens.abc, lens.rfm)
     )
@@ -134,7 +132,7 @@ def summarise(
         opportunities={
             outcome: ledger.total(lines[outcome]) for outcome in ("won", "lost", "open")
         },
-        receivables=_receivables(effective, ledger, lens.time_zone),
+        receivables=_receivables(population, ledger, lens.time_zone),
         tickets=_tickets(everything),
         loyalty=_loyalty(everything, as_of),
         other_currencies={c: _in(c, lines) for c in currencies[1:]},

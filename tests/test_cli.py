@@ -166,8 +166,11 @@ def test_the_program_runs_as_a_module_and_its_output_may_be_cut_off(store: str) 
 
 
 def test_a_question_makes_no_store(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
     for verb in (["summary"], ["show", "a:b"], ["history", "a:b"], ["rebuild"]):
-        result = run(*verb, "--store", tmp_path / "nix")
-        assert result.exit_code == 1
-        assert "There is no store in" in " ".join(result.stderr.split())
+        for name in ("nix", "empty"):
+            result = run(*verb, "--store", tmp_path / name)
+            assert result.exit_code == 1
+            assert "There is no store in" in " ".join(result.stderr.split())
     assert not (tmp_path / "nix").exists()
+    assert list((tmp_path / "empty").iterdir()) == []

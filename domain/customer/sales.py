@@ -110,8 +110,7 @@ def decide(command: Command, purchases: Purchases, day: date) -> tuple[Event, ..
             return _bought(command, purchases, day)
         case ReturnPurchase(purchase=name, amount=amount):
             require(amount.minor > 0, NotPositive(amount=amount))
-            found_one = next((p for p in reversed(purchases) if p.name == name), None)
-            bought = found(found_one, UnknownPurchase(purchase=name))
+            bought = found(_named(purchases, name), UnknownPurchase(purchase=name))
             left = replace(bought.amount, minor=bought.left)
             require(amount <= left, TooMuchReturned(left=left))
             return (PurchaseReturned(purchase=name, amount=amount),)
@@ -133,10 +132,14 @@ def evolve(purchases: Purchases, event: Event) -> Purchases:
             assert_never(event)
 
 
+def _named(purchases: Purchases, name: str) -> Purchase | None:
+    return next((purchase for purchase in purchases if purchase.name == name), None)
+
+
 def _bought(command: RecordPurchase, purchases: Purchases, day: date) -> tuple[Event, ...]:
     name, amount = command.purchase, command.amount
     require(amount.minor >= 0, NotPositive(amount=amount))
-    if before := next((p for p in purchases if p.name == name), None):
+    if before := _named(purchases, name):
         same = (before.bought_on, before.amount) == (day, amount)
         require(same, PurchaseNameTaken(purchase=name, amount=before.amount))
         return ()

@@ -32,7 +32,6 @@ from crmcore.policies import Policies, checked, credit_under, deciders, lens, li
 from crmcore.projections.projection import (
     Answer,
     Facts,
-    Population,
     answer,
     by_customer,
     in_effect,
@@ -104,7 +103,7 @@ class CRM:
         """Open a store: a PostgreSQL server's URL, or the directory of an embedded server.
 
         An embedded server's schema is made and brought up to date; a server's is checked only. With
-        `create=False` a directory that is not there is an error too.
+        `create=False` a directory that holds no store is an error too.
         Raises StoreError with one sentence for what is wrong.
         """
         from crmcore.infrastructure.store import opened
@@ -256,10 +255,10 @@ class CRM:
 
         Reads the whole log for the division, so it costs as much as a summary.
         """
-        at, population = self.instant(as_of), self._population(known_at)
+        at, position = self.instant(as_of), self.position(known_at)
+        population = by_customer(self.journal.log(through=position), at)
         through = lens(self.policies, population, at)
-        known: Population = {customer: in_effect(population.get(customer, ()), at)}
-        facts = registered(known).get(customer, ())
+        facts = registered(population).get(customer, ())
         abc, rfm = (answer(tier, facts, at) for tier in (through.abc, through.rfm))
         return ValueAnswer(abc=abc, rfm=rfm) if abc and rfm else None
 
@@ -267,17 +266,17 @@ class CRM:
         """Return the whole business on one page."""
         at, position = self.instant(as_of), self.position(known_at)
         log = list(self.journal.log(through=position))
-        population = by_customer(log)
+        population = by_customer(log, at)
         known = log[-1].recorded_at if log else None
         return summarise(population, at, position, known, lens(self.policies, population, at))
 
     def rebuild(self, *, progress: Progress | None = None) -> Rebuilt:
         """Answer every question about every customer anew, and put that in the views' place."""
         at, position = self._clock(), self.position()
-        population = by_customer(self.journal.log(through=position))
+        population = by_customer(self.journal.log(through=position), at)
         through = lens(self.policies, population, at)
         projections = (through.lifecycle, through.credit, through.abc, through.rfm)
-        customers = registered({c: in_effect(known, at) for c, known in population.items()})
+        customers = registered(population)
         rows: list[Row] = []
         for done, (customer, facts) in enumerate(customers.items(), 1):
             assert customer is not None
@@ -313,9 +312,6 @@ class CRM:
         if not 0 <= known_at <= last:
             raise NotFound(f"there is no position {known_at} yet: the log ends at {last}")
         return known_at
-
-    def _population(self, known_at: Known) -> Population:
-        return by_customer(self.journal.log(through=self.position(known_at)))
 
     def _state(self, kind: str, aggregate: UUID, as_of: When, known_at: Known) -> Any:  # noqa: ANN401 - the caller knows
         stream = Stream(kind=kind, id=aggregate)

@@ -17,7 +17,7 @@ from crmcore.domain.value import CRMError, Text, Value
 from crmcore.projections import credit, lifecycle, value_tiers
 from crmcore.projections.credit import Policy as CreditPolicy
 from crmcore.projections.lifecycle import Policy as LifecyclePolicy
-from crmcore.projections.projection import Population, Projection, in_effect, registered
+from crmcore.projections.projection import Population, Projection, registered
 from crmcore.projections.summary import Lens
 from crmcore.projections.value_tiers import Policy as ValuePolicy
 
@@ -75,10 +75,9 @@ def deciders(policies: Policies) -> tuple[Decider[Any, Any, Any], ...]:
 
 
 def lens(policies: Policies, population: Population, as_of: datetime) -> Lens:
-    """Return the projections under these policies, their cut-offs taken from a population."""
+    """Return the projections under these policies, their cut-offs from a population of a day."""
     tiers = _local(policies, policies.value_tiers)
-    effective = {owner: in_effect(facts, as_of) for owner, facts in population.items()}
-    cuts = value_tiers.cut_offs(registered(effective).values(), as_of, tiers)
+    cuts = value_tiers.cut_offs(registered(population).values(), as_of, tiers)
     return Lens(
         lifecycle=lifecycle_under(policies),
         credit=credit_under(policies),
