@@ -1,4 +1,4 @@
-"""Read, decide, append; decide again when somebody else got there first."""
+"""Read, decide, append: one attempt at any number of requests, each with its own outcome."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -10,13 +10,21 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from crmcore.application.journal import CommandReused, Commit, Conflict, Done, Journal
+from crmcore.application.journal import (
+    FACTS_MAX,
+    PAYLOAD_BYTES_MAX,
+    CommandReused,
+    Commit,
+    Conflict,
+    Done,
+    Journal,
+    Past,
+)
 from crmcore.domain.act import Act, FutureDated, OutOfOrder
 from crmcore.domain.decider import Decider
-from crmcore.domain.recorded import Fact, Recorded, Stream
+from crmcore.domain.recorded import Fact, Stream
 from crmcore.domain.value import CRMError, Value, require
 
-ATTEMPTS_MAX = 10
 SKEW_MAX = timedelta(minutes=5)
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -46,12 +54,32 @@ class Receipt(Value):
     """What a request led to; `replayed` says that it had been carried out before."""
 
     command_id: UUID
-    facts: tuple[Recorded[Any], ...]
+    facts: tuple[Fact[Any], ...]
     replayed: bool = False
 
 
 Outcome: TypeAlias = Receipt | CRMError
-Checked: TypeAlias = tuple[Request, bytes] | InvalidCommand
+
+
+class Asked(Value):
+    """A request as its types allow it, and the digest that its command id is bound to.
+
+    `again` says that it may have been carried out: it was attempted before.
+    """
+
+    request: Request
+    digest: bytes
+    again: bool = False
+
+    @property
+    def id(self) -> UUID:
+        """The id of the command."""
+        return self.request.act.command_id
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that it is decided on."""
+        return tuple(task.stream for task in self.request.tasks)
 
 
 class Known(NamedTuple):
@@ -65,84 +93,106 @@ class Known(NamedTuple):
 States: TypeAlias = dict[Stream, Known]
 
 
-def carry_out(
-    journal: Journal,
-    requests: Sequence[Request],
-    *,
-    policy: str,
-    clock: Callable[[], datetime],
-) -> list[Outcome]:
-    """Return one outcome a request, in order: a receipt, or the error that kept it out.
+def checked(request: Request) -> Asked:
+    """Return a request as its types allow it; raise InvalidCommand where they do not.
 
-    The facts of all accepted requests are recorded in one transaction, and a request that is
-    refused touches no other. Raises Conflict when others win the race ATTEMPTS_MAX times.
+    msgspec checks bounds when it decodes, not when a value is made: so what was made is decoded,
+    and what was decoded is carried out.
     """
-    checked = [_checked(request) for request in requests]
-    done: Mapping[UUID, Done] = {}  # most commands are new: the first attempt does not look
-    for attempt in range(1, ATTEMPTS_MAX + 1):
-        try:
-            return _attempt(journal, checked, done, policy, clock())
-        except Conflict:
-            if attempt == ATTEMPTS_MAX:
-                raise
-        done = journal.done({_id(request) for request in requests})
-    raise AssertionError("unreachable")
+    try:
+        act = _act.decode(_encode(request.act))
+        tasks = tuple(
+            replace(task, command=_decoder(task.decider.commands).decode(_encode(task.command)))
+            for task in request.tasks
+        )
+    except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError) as error:
+        raise InvalidCommand(f"the command is not well-formed: {error}") from error
+    named = [(str(task.stream), task.command) for task in tasks]
+    bound = (named, act.effective_at) if act.dated else named
+    return Asked(request=Request(act=act, tasks=tasks), digest=sha256(_encode(bound)).digest())
 
 
-def _attempt(
-    journal: Journal,
-    checked: Sequence[Checked],
-    looked: Mapping[UUID, Done],
-    policy: str,
-    now: datetime,
+def attempt(
+    asked: Sequence[Asked], *, journal: Journal, policy: str, clock: Callable[[], datetime]
 ) -> list[Outcome]:
-    """Decide every request on the same states, and record what they lead to."""
-    asked = [item for item in checked if not isinstance(item, InvalidCommand)]
-    states = _states(journal, [request for request, _ in asked if _id(request) not in looked])
+    """Decide every request on the same states, record what they lead to, return what came of it.
+
+    Each is recorded wholly or not at all, and one that is refused touches no other. A Conflict
+    among the outcomes says that the request is worth another attempt.
+    """
+    now = clock()
+    # Most commands are new: only who tries again looks first whether it was carried out.
+    again = {item.id for item in asked if item.again}
+    done = dict(journal.done(again)) if again else {}
+    new = [item for item in asked if item.id not in done]
+    pasts = journal.read({stream for item in new for stream in item.streams})
+    commits, refused = _decided(new, _states(pasts, new), policy, now)
+    # What is refused may have been carried out meanwhile, which is why the rules refuse it now.
+    done |= journal.done(refused.keys()) if refused else {}
+    tips = {stream: past.tip for stream, past in pasts.items()}
+    lost = journal.append(list(commits.values()), at=now, tips=tips).lost
+    recorded = {
+        command_id: Done(digest=commit.digest, facts=commit.facts)
+        for command_id, commit in commits.items()
+        if command_id not in lost
+    }
+    # What was refused because of a commit that lost was refused for nothing: it is open again.
+    never_so = {stream for command_id in lost for stream in commits[command_id].streams}
+    open_again = {
+        item.id: Conflict("what it was refused for did not happen")
+        for item in new
+        if item.id in refused and not never_so.isdisjoint(item.streams)
+    }
+    return _outcomes(asked, recorded, done, refused | dict(lost) | open_again)
+
+
+def _decided(
+    asked: Sequence[Asked], states: States, policy: str, now: datetime
+) -> tuple[dict[UUID, Commit], dict[UUID, CRMError]]:
+    """Return what each request leads to, one after the other, and why others lead to nothing."""
     commits: dict[UUID, Commit] = {}
     refused: dict[UUID, CRMError] = {}
-    for request, digest in asked:
-        if _id(request) in looked or _id(request) in commits:
+    for item in asked:
+        if item.id in commits:
             continue
         try:
-            commits[_id(request)] = _commit(request, digest, states, policy, now)
+            commits[item.id] = _commit(item, states, policy, now)
         except CRMError as refusal:
-            refused[_id(request)] = refusal
-    # What is refused may have been carried out meanwhile, which is why the rules refuse it now.
-    twins = journal.done(refused.keys()) if refused else {}
-    new = dict(zip(commits, journal.append(list(commits.values()), now), strict=True))
-    done, fresh = {**looked, **twins, **new}, set(new)
-    return [
-        item if isinstance(item, InvalidCommand) else _outcome(*item, done, refused, fresh)
-        for item in checked
-    ]
+            refused[item.id] = refusal
+    return commits, refused
 
 
-def _outcome(
-    request: Request,
-    digest: bytes,
+def _outcomes(
+    asked: Sequence[Asked],
+    recorded: Mapping[UUID, Done],
     done: Mapping[UUID, Done],
-    refused: Mapping[UUID, CRMError],
-    fresh: set[UUID],
-) -> Outcome:
-    """Return the receipt of what was carried out now, the first time, or before; or the refusal."""
-    found = done.get(_id(request))
-    if found is None:
-        return refused[_id(request)]
-    if found.digest != digest:
-        return CommandReused(_id(request))
-    replayed = _id(request) not in fresh
-    fresh.discard(_id(request))
-    return Receipt(command_id=_id(request), facts=found.facts, replayed=replayed)
+    errors: Mapping[UUID, CRMError],
+) -> list[Outcome]:
+    """Return the receipt of what was carried out now, the first time, or before; or the error."""
+    outcomes: list[Outcome] = []
+    fresh = set(recorded)
+    for item in asked:
+        found = recorded.get(item.id) or done.get(item.id)
+        if found is None:
+            outcomes.append(errors[item.id])
+        elif found.digest != item.digest:
+            outcomes.append(CommandReused(item.id))
+        else:
+            replayed = item.id not in fresh
+            outcomes.append(Receipt(command_id=item.id, facts=found.facts, replayed=replayed))
+        fresh.discard(item.id)
+    return outcomes
 
 
-def _commit(request: Request, digest: bytes, states: States, policy: str, now: datetime) -> Commit:
+def _commit(asked: Asked, states: States, policy: str, now: datetime) -> Commit:
     """Return what a request leads to, and move the states on."""
-    effective_at = request.act.effective_at
+    effective_at = asked.request.act.effective_at
     require(effective_at <= now + SKEW_MAX, FutureDated(effective_at=effective_at, now=now))
-    facts, after = _decide(request, states, policy)
+    facts, after = _decide(asked.request, states, policy)
+    if len(facts) > FACTS_MAX:
+        raise InvalidCommand(f"one act leads to {FACTS_MAX} facts at most, not to {len(facts)}")
     states |= after
-    return Commit(command_id=_id(request), digest=digest, facts=facts)
+    return Commit(command_id=asked.id, digest=asked.digest, streams=asked.streams, facts=facts)
 
 
 def _decide(request: Request, states: States, policy: str) -> tuple[tuple[Fact[Any], ...], States]:
@@ -180,10 +230,12 @@ def _takes_effect(known: Known, threads: tuple[str, ...], act: Act) -> datetime:
 
 def _require_storable(event: object, decider: Decider[Any, Any, Any]) -> None:
     """Raise InvalidCommand for what could not be read back: sums may leave the bounds."""
+    name, payload = type(event).__name__, _encode(event)
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise InvalidCommand(f"{name} is {len(payload)} bytes, {PAYLOAD_BYTES_MAX} at most can be")
     try:
-        _decoder(decider.events).decode(_encode(event))
+        _decoder(decider.events).decode(payload)
     except msgspec.ValidationError as error:
-        name = type(event).__name__
         raise InvalidCommand(f"the command leads to no storable {name}: {error}") from error
 
 
@@ -211,41 +263,17 @@ def _fact(
     )
 
 
-def _states(journal: Journal, requests: Sequence[Request]) -> States:
-    """Return where every stream stands that the requests write to."""
-    deciders = {task.stream: task.decider for request in requests for task in request.tasks}
-    found = journal.read(deciders)
-    return {stream: _folded(facts, deciders[stream]) for stream, facts in found.items()}
+def _states(pasts: Mapping[Stream, Past], asked: Sequence[Asked]) -> States:
+    """Return where every stream stands that the requests are decided on."""
+    deciders = {task.stream: task.decider for item in asked for task in item.request.tasks}
+    return {stream: _folded(past.facts, deciders[stream]) for stream, past in pasts.items()}
 
 
-def _folded(facts: Sequence[Recorded[Any]], decider: Decider[Any, Any, Any]) -> Known:
+def _folded(facts: Sequence[Fact[Any]], decider: Decider[Any, Any, Any]) -> Known:
     latest: dict[str, datetime] = {}
     for fact in facts:
         latest.update(dict.fromkeys(decider.threads(fact.event), fact.effective_at))
     return Known(facts[-1].version, decider.fold(fact.event for fact in facts), latest)
-
-
-def _id(request: Request) -> UUID:
-    return request.act.command_id
-
-
-def _checked(request: Request) -> Checked:
-    """Return a request as its types allow it, and the digest that its id is bound to.
-
-    msgspec checks bounds when it decodes, not when a value is made: so what was made is decoded,
-    and what was decoded is carried out.
-    """
-    try:
-        act = _act.decode(_encode(request.act))
-        tasks = tuple(
-            replace(task, command=_decoder(task.decider.commands).decode(_encode(task.command)))
-            for task in request.tasks
-        )
-    except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError) as error:
-        return InvalidCommand(f"the command is not well-formed: {error}")
-    asked = [(str(task.stream), task.command) for task in tasks]
-    bound = (asked, act.effective_at) if act.dated else asked
-    return Request(act=act, tasks=tasks), sha256(_encode(bound)).digest()
 
 
 @lru_cache

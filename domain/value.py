@@ -8,10 +8,12 @@ The errors of the library form one tree::
     |-- Conflict            somebody else wrote to the stream first, each time we tried
     |-- CommandReused       this command id was used for another command
     |-- NotFound            nothing is recorded under this name
+    |-- DisorderedLog       a log was read out of its order, or a fact of it twice
     |-- InvalidPolicy       a number of the policies is out of its bounds
     |-- InvalidFile         a mapping or a data file cannot be read
-    \-- StoreError          the store cannot be used: Unreachable, SchemaMissing, SchemaTooNew,
-                            CorruptFact, EmbeddedServerError
+    \-- StoreError          the store cannot be used: Unreachable, TimedOut, StoreFull, Forbidden,
+                            NotSettled, SchemaMissing, SchemaTooNew, CorruptFact,
+                            EmbeddedServerError
 """
 
 from datetime import datetime

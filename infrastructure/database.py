@@ -1,53 +1,131 @@
 """A PostgreSQL database: its URL, schema and connections; each failure is one sentence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from logging import getLogger
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crmcore.application.journal import (
     Conflict,
+    Forbidden,
     SchemaMissing,
     SchemaTooNew,
     StoreError,
+    StoreFull,
+    TimedOut,
     Unreachable,
 )
+from crmcore.infrastructure import arrays
 
 if TYPE_CHECKING:  # psycopg is imported late: without libpq the import fails, and many need none
     from psycopg import Connection
     from psycopg_pool import ConnectionPool
 
 CONNECT_TIMEOUT_S = 10
+STATEMENT_TIMEOUT_S = 60
+SILENCE_MAX_S = 30
 CONNECTIONS_MAX = 10
 MIGRATION_LOCK = 7_236_510_274
+UNRELEASED = 1
+
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
+
+# A network that swallows everything is noticed within SILENCE_MAX_S seconds.
+_SETTINGS = {
+    "application_name": "crmcore",
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "keepalives_idle": SILENCE_MAX_S // 2,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": SILENCE_MAX_S * 1000,
+}
+# An acknowledged fact is on the disk, and a seal sees what was committed before it.
+_SESSION = f"""
+SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') = 'off' AND current_setting('fsync') = 'on';
+SET default_transaction_isolation = 'read committed';
+SET timezone = 'UTC';
+SELECT set_config('statement_timeout', '{STATEMENT_TIMEOUT_S}s', false)
+    WHERE current_setting('statement_timeout') = '0'"""
+
+
+class Database:
+    """A pool of connections; what goes wrong on them comes out as an error of ours."""
+
+    def __init__(self, pool: "ConnectionPool[Connection[Any]]") -> None:
+        self._pool = pool
+
+    @contextmanager
+    def connection(self) -> "Iterator[Connection[Any]]":
+        """Lend a connection that commits every statement by itself."""
+        try:
+            with translated(), self._pool.connection() as connection:
+                yield connection
+        except Unreachable:
+            self._pool.check()  # where one connection broke, the idle ones did too
+            raise
+
+    @contextmanager
+    def transaction(self) -> "Iterator[Connection[Any]]":
+        """Lend a connection in a transaction, which commits unless something is raised."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def query(self, sql: str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
+        """Return the rows of one statement, carried out in a transaction of its own."""
+        with self.connection() as connection:
+            return connection.execute(sql.encode(), parameters, prepare=True).fetchall()
+
+    def execute(self, sql: str, parameters: Parameters = None) -> None:
+        """Carry out one statement in a transaction of its own."""
+        with self.connection() as connection:
+            connection.execute(sql.encode(), parameters, prepare=True)
 
 
 def migrations() -> list[tuple[int, str]]:
     """Return the numbered SQL files that make the schema, oldest first."""
     found = (files("crmcore.infrastructure") / "sql").iterdir()
-    named = sorted((f.name, f.read_text("utf-8")) for f in found if f.name.endswith(".sql"))
+    named = sorted((f.name, f.read_text("utf-8")) for f in found if f.name[:4].isdecimal())
     return [(int(name[:4]), sql) for name, sql in named]
 
 
-def migrate(url: str) -> tuple[int, int]:
-    """Bring the schema up to date in one transaction; return the version before and after."""
-    with connect(url) as connection, connection.transaction():
+def migrate(url: str, *, roles: bool = False) -> tuple[int, int]:
+    """Bring the schema up to date in one transaction; return the version before and after.
+
+    `roles` makes the groups of sql/roles.sql too, and gives each its rights.
+    """
+    with connect(url) as connection, translated(), connection.transaction():
+        # Whoever waits for the lock sees what was done before it, whatever the server's default.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
         before = _version(connection)
-        _refuse_newer(before)
+        _refuse_foreign(before)
         for version, sql in migrations():
             if version > before:
                 connection.execute(sql.encode())
                 connection.execute("INSERT INTO crm.schema_version VALUES (%s)", [version])
+        if roles:
+            connection.execute(_roles().encode())
         return before, _latest()
+
+
+def migration_script(*, roles: bool = False) -> str:
+    """Return the SQL by which `migrate` makes the schema in an empty database."""
+    parts = [
+        f"{sql.rstrip()}\n\nINSERT INTO crm.schema_version VALUES ({version});\n"
+        for version, sql in migrations()
+    ]
+    return "\n".join(["BEGIN;\n", *parts, *([_roles()] if roles else []), "COMMIT;\n"])
 
 
 def check_schema(url: str) -> None:
     """Raise SchemaMissing or SchemaTooNew unless the schema is the one that this release reads."""
-    with connect(url) as connection:
+    with connect(url) as connection, translated():
         version = _version(connection)
         name = connection.info.dbname
-    _refuse_newer(version)
+    _refuse_foreign(version)
     if version < _latest():
         has = f"crmcore schema version {version}" if version else "no crmcore schema"
         raise SchemaMissing(
@@ -68,21 +146,22 @@ def connect(url: str) -> "Iterator[Connection[Any]]":
 
 
 @contextmanager
-def pool(url: str) -> "Iterator[ConnectionPool[Connection[Any]]]":
+def database(url: str) -> Iterator[Database]:
     """Keep connections open for as long as the context lasts."""
     check_schema(url)
     from psycopg_pool import ConnectionPool
 
-    opened = ConnectionPool(
+    opened: ConnectionPool[Connection[Any]] = ConnectionPool(
         conninfo(url),
         kwargs={"autocommit": True},
+        configure=_configure,
         min_size=1,
         max_size=CONNECTIONS_MAX,
         num_workers=1,
         open=False,
     )
     with opened:
-        yield opened
+        yield Database(opened)
 
 
 @contextmanager
@@ -91,14 +170,18 @@ def translated() -> Iterator[None]:
     psycopg = _psycopg()
     try:
         yield
-    except (psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure) as error:
-        raise Conflict(_first_line(error)) from None
-    except psycopg.errors.DeadlockDetected as error:
-        raise Conflict(_first_line(error)) from None
-    except psycopg.OperationalError as error:
-        raise Unreachable(f"PostgreSQL went away: {_first_line(error)}") from None
     except psycopg.Error as error:
-        raise StoreError(f"PostgreSQL refused: {_first_line(error)}") from None
+        raise _ours(error) from None
+
+
+@contextmanager
+def transient() -> Iterator[None]:
+    """Turn those of the driver's errors into ours that are no fault of the statement."""
+    psycopg = _psycopg()
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise _ours(error) from None
 
 
 def conninfo(url: str) -> str:
@@ -108,11 +191,36 @@ def conninfo(url: str) -> str:
         given = psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         raise Unreachable("The store is neither a directory nor a PostgreSQL URL.") from None
-    settings = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "crmcore"} | given
-    return str(psycopg.conninfo.make_conninfo(**settings))
+    return str(psycopg.conninfo.make_conninfo(**_SETTINGS | given))
 
 
+def _configure(connection: "Connection[Any]") -> None:
+    connection.execute(_SESSION.encode())
+    arrays.register(connection)
+
+
+def _ours(error: Any) -> StoreError | Conflict:  # noqa: ANN401 - psycopg.Error, imported late
+    """Return what an SQLSTATE (PostgreSQL, appendix A) means to who called."""
+    psycopg, said = _psycopg(), _first_line(error)
+    match error.sqlstate:
+        case "23505" | "40001" | "40P01":  # unique_violation, serialization_failure, deadlock
+            return Conflict(said)
+        case "53100" | "53200" | "53400":  # disk_full, out_of_memory, configuration_limit_exceeded
+            return StoreFull(f"PostgreSQL has no room left: {said}")
+        case "57014" | "55P03":  # query_canceled (its time was up), lock_not_available
+            return TimedOut(f"PostgreSQL took too long: {said}")
+        case "42501":  # insufficient_privilege
+            return Forbidden(f"PostgreSQL does not allow it: {said}")
+    if isinstance(error, psycopg.OperationalError):
+        return Unreachable(f"PostgreSQL went away: {said}")
+    return StoreError(f"PostgreSQL refused: {said}")
+
+
+@cache
 def _psycopg() -> Any:  # noqa: ANN401 - a module
+    """Return psycopg, and leave the level of its logger, which importing it sets, to the host."""
+    logger = getLogger("psycopg")
+    level = logger.level
     try:
         import psycopg
         import psycopg.conninfo
@@ -120,7 +228,13 @@ def _psycopg() -> Any:  # noqa: ANN401 - a module
         raise StoreError(
             "psycopg finds no libpq: install `crmcore[postgres]` to use PostgreSQL."
         ) from error
+    if logger.level != level:
+        logger.setLevel(level)
     return psycopg
+
+
+def _roles() -> str:
+    return (files("crmcore.infrastructure") / "sql" / "roles.sql").read_text("utf-8")
 
 
 def _version(connection: "Connection[Any]") -> int:
@@ -137,7 +251,12 @@ def _latest() -> int:
     return migrations()[-1][0]
 
 
-def _refuse_newer(version: int) -> None:
+def _refuse_foreign(version: int) -> None:
+    if version == UNRELEASED:
+        raise SchemaTooNew(
+            "The store was made before the first release, in a form that is not kept: "
+            "make a new one and import its files again."
+        )
     if version > _latest():
         raise SchemaTooNew(
             f"The database has crmcore schema version {version}, this crmcore knows {_latest()}: "

@@ -3,48 +3,83 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from threading import Lock
+from datetime import UTC, datetime
+from itertools import islice
+from threading import Condition, Lock
 from typing import Any
 from uuid import UUID
 
 from msgspec.structs import asdict
 
-from crmcore.application.journal import Commit, Conflict, Done
-from crmcore.domain.recorded import Recorded, Stream
-
-TICK = timedelta(microseconds=1)
+from crmcore.application.chain import GENESIS
+from crmcore.application.journal import PAGE_MAX, Appended, Commit, Conflict, Corrupt, Done, Past
+from crmcore.application.verification import Progress, Verification
+from crmcore.domain.recorded import Fact, Recorded, Stream
+from crmcore.infrastructure.rows import row
+from crmcore.infrastructure.sealing import recorded_times
 
 
 class MemoryJournal:
-    """Implements Journal with a list; safe to share between threads."""
+    """Implements Journal with lists; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._sealed = Condition(self._lock)
         self._closed = datetime.min.replace(tzinfo=UTC)
+        self._tail: list[tuple[Fact[Any], datetime]] = []
         self._log: list[Recorded[Any]] = []
-        self._streams: dict[Stream, list[Recorded[Any]]] = defaultdict(list)
+        self._streams: dict[Stream, list[Fact[Any]]] = defaultdict(list)
+        self._tips: dict[Stream, bytes] = {}
         self._done: dict[UUID, Done] = {}
-        self._customers: dict[UUID, dict[Stream, int]] = defaultdict(dict)
 
-    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Sequence[Recorded[Any]]]:
-        """Return these streams, each oldest first; a stream without facts is left out."""
+    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Past]:
+        """Return what happened in these streams; a stream without facts is left out."""
         with self._lock:
-            return {s: tuple(self._streams[s]) for s in streams if s in self._streams}
+            return {
+                stream: Past(facts=tuple(self._streams[stream]), tip=self._tips[stream])
+                for stream in streams
+                if stream in self._streams
+            }
 
     def done(self, command_ids: Collection[UUID]) -> Mapping[UUID, Done]:
         """Return what those of these commands led to that were carried out."""
         with self._lock:
             return {i: self._done[i] for i in command_ids if i in self._done}
 
-    def append(self, commits: Sequence[Commit], at: datetime) -> Sequence[Done]:
-        """Record all of these commits or none; raise Conflict if a version or an id is taken."""
+    def append(
+        self,
+        commits: Sequence[Commit],
+        *,
+        at: datetime,
+        tips: Mapping[Stream, bytes],  # noqa: ARG002 - they are here
+    ) -> Appended:
+        """Record these commits, each wholly or not at all."""
+        lost: dict[UUID, Conflict] = {}
+        never_so: set[Stream] = set()
         with self._lock:
-            self._check(commits)
-            if not commits:
-                return []
-            self._closed = max(self._closed + TICK, at)
-            return [self._record(commit, self._closed) for commit in commits]
+            for commit in commits:
+                if never_so.isdisjoint(commit.streams) and self._fits(commit):
+                    self._record(commit, at)
+                else:
+                    lost[commit.command_id] = Conflict("somebody else was first")
+                    never_so |= set(commit.streams)
+            written = {
+                fact.stream for commit in commits for fact in commit.facts
+            } & self._tips.keys()
+            return Appended(lost=lost, tips={stream: self._tips[stream] for stream in written})
+
+    def seal(self, at: datetime) -> int:
+        """Give everything appended by now its place in the order; return the last position."""
+        with self._lock:
+            times = recorded_times(self._closed, at, [written_at for _, written_at in self._tail])
+            for (fact, _), recorded_at in zip(self._tail, times, strict=True):
+                self._closed, position = recorded_at, len(self._log) + 1
+                self._log.append(
+                    Recorded[Any](**asdict(fact), recorded_at=recorded_at, position=position)
+                )
+            self._tail.clear()
+            self._sealed.notify_all()
+            return len(self._log)
 
     def log(self, *, after: int = 0, through: int | None = None) -> Iterator[Recorded[Any]]:
         """Return every fact behind a position, up to and with another, in the order recorded."""
@@ -52,13 +87,44 @@ class MemoryJournal:
             facts = self._log[after:through]
         return iter(facts)
 
+    def page(
+        self,
+        *,
+        after: int,
+        limit: int = PAGE_MAX,
+        through: int | None = None,
+        stream: Stream | None = None,
+    ) -> Sequence[Recorded[Any] | Corrupt]:
+        """Return the facts behind a position, of all streams or of one, at most so many."""
+        found = self.log(after=after, through=through)
+        return list(islice((fact for fact in found if stream in {None, fact.stream}), limit))
+
+    def wait(self, after: int, timeout_s: float) -> None:
+        """Return when something is sealed behind a position, or when the time is up."""
+        with self._sealed:
+            self._sealed.wait_for(lambda: len(self._log) > after, timeout_s)
+
+    def stream(self, stream: Stream, *, through: int) -> Sequence[Recorded[Any]]:
+        """Return the facts of one stream up to a position."""
+        return [fact for fact in self.log(through=through) if fact.stream == stream]
+
     def about(self, customer: UUID, *, through: int) -> Sequence[Recorded[Any]]:
         """Return the facts of every stream of a customer up to a position, in that order."""
+        facts = list(self.log(through=through))
+        streams = {fact.stream for fact in facts if fact.customer == customer}
+        return [fact for fact in facts if fact.stream in streams]
+
+    def verify(self, progress: Progress | None = None) -> Verification:  # noqa: ARG002 - it is quick
+        """Return that nothing is wrong: nobody gets at this memory but through here."""
         with self._lock:
-            named = self._customers.get(customer, {})
-            known = [stream for stream, position in named.items() if position <= through]
-            facts = [fact for stream in known for fact in self._streams[stream]]
-        return sorted((f for f in facts if f.position <= through), key=lambda f: f.position)
+            return Verification(
+                facts=len(self._log) + len(self._tail),
+                streams=len(self._streams),
+                seals=len({fact.recorded_at for fact in self._log}),
+                position=len(self._log),
+                hash="",
+                problems=(),
+            )
 
     def position(self, known_at: datetime | None = None) -> int:
         """Return the position of the last fact recorded by an instant, or of the last of all."""
@@ -68,30 +134,20 @@ class MemoryJournal:
             self._closed = max(self._closed, known_at)
             return bisect_right(self._log, known_at, key=lambda fact: fact.recorded_at)
 
-    def _check(self, commits: Sequence[Commit]) -> None:
+    def _fits(self, commit: Commit) -> bool:
+        """Tell whether the command is new, and each fact the next one of its stream."""
         versions: dict[Stream, int] = {}
-        ids: set[UUID] = set()
-        for commit in commits:
-            if commit.command_id in ids or commit.command_id in self._done:
-                raise Conflict(f"command {commit.command_id} is carried out already")
-            ids.add(commit.command_id)
-            for fact in commit.facts:
-                if fact.stream not in versions:
-                    versions[fact.stream] = len(self._streams.get(fact.stream, ()))
-                if fact.version != versions[fact.stream] + 1:
-                    raise Conflict(f"version {fact.version} of {fact.stream} is not the next")
-                versions[fact.stream] = fact.version
-
-    def _record(self, commit: Commit, recorded_at: datetime) -> Done:
-        facts: list[Recorded[Any]] = []
         for fact in commit.facts:
-            position = len(self._log) + 1
-            recorded = Recorded[Any](**asdict(fact), recorded_at=recorded_at, position=position)
-            facts.append(recorded)
-            self._log.append(recorded)
-            self._streams[fact.stream].append(recorded)
-            if fact.customer is not None:
-                self._customers[fact.customer].setdefault(fact.stream, position)
-        done = Done(digest=commit.digest, facts=tuple(facts))
-        self._done[commit.command_id] = done
-        return done
+            before = versions.get(fact.stream, len(self._streams.get(fact.stream, ())))
+            if fact.version != before + 1:
+                return False
+            versions[fact.stream] = fact.version
+        return commit.command_id not in self._done
+
+    def _record(self, commit: Commit, at: datetime) -> None:
+        for fact in commit.facts:
+            previous = self._tips.get(fact.stream, GENESIS)
+            self._tips[fact.stream] = row(fact, at).digest(previous)
+            self._streams[fact.stream].append(fact)
+        self._tail += [(fact, at) for fact in commit.facts]
+        self._done[commit.command_id] = Done(digest=commit.digest, facts=commit.facts)

@@ -1,132 +1,210 @@
-"""The journal in PostgreSQL: facts to rows and back."""
+"""The journal in PostgreSQL: writers wait for nobody, and a seal gives the facts their order."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.persistence import StoredEvent
-from msgspec.structs import asdict
-
-from crmcore.application.journal import Commit, Done
-from crmcore.domain.recorded import Recorded, Stream
-from crmcore.infrastructure import codec
-from crmcore.infrastructure.recorder import (
-    COLUMNS,
+from crmcore.application.journal import (
     PAGE_MAX,
-    CommandRow,
-    Envelope,
-    PostgresRecorder,
+    Appended,
+    Commit,
+    Corrupt,
+    CorruptFact,
+    Done,
+    NotSettled,
+    Past,
 )
+from crmcore.application.verification import Progress, Verification
+from crmcore.domain.recorded import Fact, Recorded, Stream
+from crmcore.infrastructure import rows
+from crmcore.infrastructure.appending import BATCH_FACTS_MAX, append
+from crmcore.infrastructure.codec import Unreadable
+from crmcore.infrastructure.database import Database, Parameters
+from crmcore.infrastructure.rows import COLUMNS
+from crmcore.infrastructure.sealing import SEALED, close, seal
+from crmcore.infrastructure.verifying import verify
+
+# The facts of a batch have the positions up to its last, in the order of their ordinals.
+_POSITION = "s.last - s.facts + 1 + f.ordinal"
+_SEALED = f"""
+SELECT {_POSITION}, s.recorded_at, {COLUMNS}
+FROM crm.sealed AS s JOIN crm.facts AS f USING (batch)"""  # noqa: S608 - our own columns
+
+_READ = f"""
+SELECT f.digest, {COLUMNS} FROM crm.facts AS f
+WHERE (kind, stream) IN (SELECT * FROM unnest(%s::text[], %s::uuid[]))
+ORDER BY kind, stream, version"""  # noqa: S608 - our own columns
+
+_DONE = f"""
+SELECT c.command_id, c.digest, {COLUMNS}
+FROM crm.commands AS c LEFT JOIN crm.facts AS f USING (batch, command_id)
+WHERE c.command_id = ANY(%s) ORDER BY c.command_id, f.ordinal"""  # noqa: S608 - our own columns
+
+_PAGE = f"""{_SEALED}
+WHERE s.last > %(after)s AND s.last < %(through)s + {BATCH_FACTS_MAX}
+    AND {_POSITION} > %(after)s AND {_POSITION} <= %(through)s
+ORDER BY s.last, f.ordinal"""
+
+_STREAM_PAGE = f"""{_SEALED}
+WHERE f.kind = %(kind)s AND f.stream = %(id)s
+    AND {_POSITION} > %(after)s AND {_POSITION} <= %(through)s
+ORDER BY f.version LIMIT %(limit)s"""
+
+_ABOUT = f"""{_SEALED}
+WHERE (f.kind, f.stream) IN (
+    SELECT f.kind, f.stream FROM crm.sealed AS s JOIN crm.facts AS f USING (batch)
+    WHERE f.customer = %(customer)s AND {_POSITION} <= %(through)s
+) AND {_POSITION} <= %(through)s
+ORDER BY s.last, f.ordinal"""  # noqa: S608 - our own columns
+
+_OPEN = "SELECT position, EXISTS (SELECT FROM crm.tail) FROM crm.head"
+_KNOWN = """
+SELECT last FROM crm.sealed WHERE recorded_at <= %s ORDER BY recorded_at DESC, last DESC LIMIT 1"""
 
 
 class PostgresJournal:
-    """Implements Journal over a recorder; safe to share between threads."""
+    """Implements Journal over the schema crm; safe to share between threads."""
 
-    def __init__(self, recorder: PostgresRecorder) -> None:
-        self._recorder = recorder
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Sequence[Recorded[Any]]]:
-        """Return these streams, each oldest first; a stream without facts is left out."""
-        asked = list(streams)
-        facts = self._facts(
-            "WHERE (kind, stream) IN (SELECT * FROM unnest(%s::text[], %s::uuid[]))"
-            " ORDER BY kind, stream, version",
-            [[s.kind for s in asked], [s.id for s in asked]],
-        )
-        found: dict[Stream, list[Recorded[Any]]] = defaultdict(list)
-        for fact in facts:
-            found[fact.stream].append(fact)
-        return found
+    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Past]:
+        """Return what happened in these streams; a stream without facts is left out."""
+        facts: dict[Stream, list[Fact[Any]]] = defaultdict(list)
+        tips: dict[Stream, bytes] = {}
+        for digest, *stored in self._database.query(_READ, _columns(streams)) if streams else ():
+            fact = _fact(stored)
+            facts[fact.stream].append(fact)
+            tips[fact.stream] = digest
+        return {stream: Past(facts=tuple(facts[stream]), tip=tips[stream]) for stream in facts}
 
     def done(self, command_ids: Collection[UUID]) -> Mapping[UUID, Done]:
         """Return what those of these commands led to that were carried out."""
-        rows = self._recorder.query(
-            "SELECT command_id, digest, after, facts FROM crm.commands WHERE command_id = ANY(%s)",
-            [list(command_ids)],
-        )
-        if not rows:
-            return {}
-        facts: dict[UUID, list[Recorded[Any]]] = defaultdict(list)
-        for fact in self._facts(
-            "JOIN unnest(%s::bigint[], %s::integer[]) AS c (after, count)"
-            " ON position > c.after AND position <= c.after + c.count ORDER BY position",
-            [[row[2] for row in rows], [row[3] for row in rows]],
-        ):
-            facts[fact.command_id].append(fact)
-        return {row[0]: Done(digest=row[1], facts=tuple(facts[row[0]])) for row in rows}
+        digests: dict[UUID, bytes] = {}
+        facts: dict[UUID, list[Fact[Any]]] = defaultdict(list)
+        for command_id, digest, *stored in self._database.query(_DONE, [list(command_ids)]):
+            digests[command_id] = digest
+            if stored[0] is not None:
+                facts[command_id].append(_fact(stored))
+        return {i: Done(digest=digests[i], facts=tuple(facts[i])) for i in digests}
 
-    def append(self, commits: Sequence[Commit], at: datetime) -> Sequence[Done]:
-        """Record all of these commits or none; raise Conflict if a version or an id is taken."""
-        if not commits:
-            return []
-        facts = [fact for commit in commits for fact in commit.facts]
-        position, recorded_at = self._recorder.write(
-            [StoredEvent(str(f.stream), f.version, *codec.dump(f.event)) for f in facts],
-            [Envelope(*(getattr(fact, name) for name in Envelope._fields)) for fact in facts],
-            [CommandRow(c.command_id, c.digest, len(c.facts)) for c in commits],
-            at,
-        )
-        done: list[Done] = []
-        for commit in commits:
-            own = [
-                Recorded[Any](**asdict(fact), recorded_at=recorded_at, position=position + n)
-                for n, fact in enumerate(commit.facts, 1)
-            ]
-            position += len(own)
-            done.append(Done(digest=commit.digest, facts=tuple(own)))
-        return done
+    def append(
+        self, commits: Sequence[Commit], *, at: datetime, tips: Mapping[Stream, bytes]
+    ) -> Appended:
+        """Record these commits, each wholly or not at all."""
+        return append(self._database, commits, at, dict(tips))
+
+    def seal(self, at: datetime) -> int:
+        """Give everything appended by now its place in the order; return the last position."""
+        position, waits = self._database.query(_OPEN)[0]
+        if not waits or not self._may_seal:
+            return int(position)
+        with self._database.connection() as connection:
+            while seal(connection, at):
+                pass
+        return self.position()
 
     def log(self, *, after: int = 0, through: int | None = None) -> Iterator[Recorded[Any]]:
         """Return every fact behind a position, up to and with another, in the order recorded."""
         last = self.position() if through is None else through
-        while after < last:
-            page = self._facts(
-                "WHERE position > %s AND position <= %s ORDER BY position LIMIT %s",
-                [after, last, PAGE_MAX],
-            )
-            yield from page
-            after += PAGE_MAX
+        for start in range(after, last, PAGE_MAX):
+            page = self._rows(_PAGE, {"after": start, "through": min(start + PAGE_MAX, last)})
+            yield from map(_whole, page)
+
+    def page(
+        self,
+        *,
+        after: int,
+        limit: int = PAGE_MAX,
+        through: int | None = None,
+        stream: Stream | None = None,
+    ) -> Sequence[Recorded[Any] | Corrupt]:
+        """Return the facts behind a position, of all streams or of one, at most so many."""
+        last = self.position() if through is None else through
+        if stream is None:
+            return self._rows(_PAGE, {"after": after, "through": min(after + limit, last)})
+        asked = {"kind": stream.kind, "id": stream.id, "after": after, "through": last}
+        return self._rows(_STREAM_PAGE, asked | {"limit": limit})
+
+    def wait(self, after: int, timeout_s: float) -> None:
+        """Return when something is sealed behind a position, or when the time is up."""
+        with self._database.connection() as connection:
+            connection.execute(f"LISTEN {SEALED}")
+            [(position,)] = connection.execute("SELECT position FROM crm.head").fetchall()
+            if position <= after:
+                for _ in connection.notifies(timeout=timeout_s, stop_after=1):
+                    pass
+            connection.execute(f"UNLISTEN {SEALED}")
+
+    def stream(self, stream: Stream, *, through: int) -> Sequence[Recorded[Any]]:
+        """Return the facts of one stream up to a position."""
+        asked = {"kind": stream.kind, "id": stream.id, "after": 0, "through": through}
+        return [_whole(item) for item in self._rows(_STREAM_PAGE, asked | {"limit": None})]
 
     def about(self, customer: UUID, *, through: int) -> Sequence[Recorded[Any]]:
         """Return the facts of every stream of a customer up to a position, in that order."""
-        return self._facts(
-            "WHERE position <= %s AND (kind, stream) IN (SELECT kind, stream FROM crm.facts"
-            " WHERE customer = %s AND position <= %s) ORDER BY position",
-            [through, customer, through],
-        )
+        found = self._rows(_ABOUT, {"customer": customer, "through": through})
+        return [_whole(item) for item in found]
+
+    def verify(self, progress: Progress | None = None) -> Verification:
+        """Return what a check of everything that is recorded finds."""
+        return verify(self._database, progress)
 
     def position(self, known_at: datetime | None = None) -> int:
         """Return the position of the last fact recorded by an instant, or of the last of all."""
+        [(position, closed_at)] = self._database.query("SELECT position, closed_at FROM crm.head")
         if known_at is None:
-            return self._recorder.max_notification_id() or 0
-        self._recorder.close(known_at)
-        rows = self._recorder.query(
-            "SELECT coalesce(max(position), 0) FROM crm.facts WHERE recorded_at <= %s", [known_at]
-        )
-        return int(rows[0][0])
+            return int(position)
+        if known_at > closed_at:
+            self._close(known_at, closed_at)
+        found = self._database.query(_KNOWN, [known_at])
+        return int(found[0][0]) if found else 0
 
-    def _facts(self, where: str, parameters: Sequence[Any]) -> list[Recorded[Any]]:
-        sql = f"SELECT {COLUMNS} FROM crm.facts {where}"  # noqa: S608 - built from our constants
-        return [_recorded(row) for row in self._recorder.query(sql, parameters)]
+    def _close(self, known_at: datetime, closed_at: datetime) -> None:
+        if not self._may_seal:
+            raise NotSettled(
+                f"what was known at {known_at} is not settled, only up to {closed_at}: this login "
+                "may not seal; ask about a position, or when a sealer has passed that time"
+            )
+        with self._database.connection() as connection:
+            close(connection, known_at)
+
+    @cached_property
+    def _may_seal(self) -> bool:
+        """Whether this login may give facts their place, or leaves that to a sealer's."""
+        [(may,)] = self._database.query("SELECT has_table_privilege('crm.tail', 'DELETE')")
+        return bool(may)
+
+    def _rows(self, sql: str, parameters: Parameters) -> list[Recorded[Any] | Corrupt]:
+        return [_sealed(row[0], row[1], row[2:]) for row in self._database.query(sql, parameters)]
 
 
-def _recorded(row: tuple[Any, ...]) -> Recorded[Any]:
-    position, kind, stream, version, name, effective_at, recorded_at, actor, reason, *rest = row
-    command_id, correlation_id, causation_id, policy, customer, payload = rest
-    return Recorded(
-        stream=Stream(kind=kind, id=stream),
-        version=version,
-        event=codec.load(position, name, payload),
-        effective_at=effective_at,
-        recorded_at=recorded_at,
-        actor=actor,
-        reason=reason,
-        command_id=command_id,
-        correlation_id=correlation_id,
-        causation_id=causation_id,
-        policy=policy,
-        customer=customer,
-        position=position,
-    )
+def _sealed(position: int, recorded_at: datetime, stored: Sequence[Any]) -> Recorded[Any] | Corrupt:
+    """Return the fact of a row, or what stands in its place if it cannot be read."""
+    try:
+        return rows.recorded(position, recorded_at, stored)
+    except Unreadable as error:
+        row = rows.Row(*stored)
+        stream = Stream(kind=row.kind, id=row.stream)
+        return Corrupt(stream=stream, version=row.version, position=position, why=str(error))
+
+
+def _whole(item: Recorded[Any] | Corrupt) -> Recorded[Any]:
+    if isinstance(item, Corrupt):
+        raise CorruptFact(item.position, item.why)
+    return item
+
+
+def _fact(stored: Sequence[Any]) -> Fact[Any]:
+    """Return the fact of a row that may have no position yet."""
+    try:
+        return rows.fact(stored)
+    except Unreadable as error:
+        raise CorruptFact(None, str(error)) from error
+
+
+def _columns(streams: Collection[Stream]) -> list[list[Any]]:
+    return [[stream.kind for stream in streams], [stream.id for stream in streams]]

@@ -6,15 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crmcore.application.journal import SchemaMissing
-from crmcore.infrastructure.database import migrate, pool
+from crmcore.infrastructure.database import Database, database, migrate
 from crmcore.infrastructure.embedded import holds_data, server
-from crmcore.infrastructure.postgres import PostgresJournal
-from crmcore.infrastructure.recorder import PostgresRecorder
-from crmcore.infrastructure.views import PostgresViews
 
 
 @contextmanager
-def opened(store: str, *, create: bool = True) -> Iterator[tuple[PostgresJournal, PostgresViews]]:
+def opened(store: str, *, create: bool = True) -> Iterator[Database]:
     """Open a store; an embedded one is made and migrated, a server's schema is checked only.
 
     Unless `create` is set, a directory that holds no store is refused.
@@ -24,14 +21,14 @@ def opened(store: str, *, create: bool = True) -> Iterator[tuple[PostgresJournal
     with _url(store) as url:
         if not is_url(store):
             migrate(url)
-        with pool(url) as connections:
-            yield PostgresJournal(PostgresRecorder(connections)), PostgresViews(connections)
+        with database(url) as opened_database:
+            yield opened_database
 
 
-def migrated(store: str) -> tuple[int, int]:
+def migrated(store: str, *, roles: bool = False) -> tuple[int, int]:
     """Bring the schema of a store up to date; return its version before and after."""
     with _url(store) as url:
-        return migrate(url)
+        return migrate(url, roles=roles)
 
 
 def is_url(store: str) -> bool:

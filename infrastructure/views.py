@@ -1,17 +1,12 @@
 """Rebuilt answers in memory and in PostgreSQL (table crm.answers)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
 from crmcore.application.views import Difference, Row
-from crmcore.infrastructure.database import translated
-
-if TYPE_CHECKING:
-    from psycopg import Connection
-    from psycopg_pool import ConnectionPool
+from crmcore.infrastructure.database import Database
 
 _COLUMNS = "customer, question, answer, rule, since, next_change_at, because"
 
@@ -57,12 +52,12 @@ class MemoryViews:
 class PostgresViews:
     """Implements Views with a table: a shadow is filled, compared, and put in its place."""
 
-    def __init__(self, pool: "ConnectionPool[Connection[Any]]") -> None:
-        self._pool = pool
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def replace(self, rows: Sequence[Row]) -> Difference:
         """Put these rows in the place of all others at once, and tell what differs."""
-        with translated(), self._pool.connection() as connection, connection.transaction():
+        with self._database.transaction() as connection:
             connection.execute("LOCK TABLE crm.answers IN SHARE ROW EXCLUSIVE MODE")
             connection.execute("CREATE TEMP TABLE shadow (LIKE crm.answers) ON COMMIT DROP")
             with connection.cursor().copy(f"COPY shadow ({_COLUMNS}) FROM STDIN") as copy:
@@ -78,11 +73,10 @@ class PostgresViews:
 
     def rows(self, customer: UUID) -> Sequence[Row]:
         """Return the rows of a customer, ordered by question."""
-        with translated(), self._pool.connection() as connection:
-            found = connection.execute(
-                f"SELECT {_COLUMNS} FROM crm.answers WHERE customer = %s ORDER BY question",  # noqa: S608 - our constant
-                [customer],
-            ).fetchall()
+        found = self._database.query(
+            f"SELECT {_COLUMNS} FROM crm.answers WHERE customer = %s ORDER BY question",  # noqa: S608 - our constant
+            [customer],
+        )
         return [
             msgspec.convert(dict(zip(Row.__struct_fields__, row, strict=True)), Row)
             for row in found

@@ -6,14 +6,16 @@ facts were known. Callers cut the log at `known_at`; what is here takes effect a
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from crmcore.domain.customer.profile import CustomerRegistered
 from crmcore.domain.recorded import Recorded, Stream
-from crmcore.domain.value import Value
+from crmcore.domain.value import CRMError, Value
 
 State = TypeVar("State")
 Facts: TypeAlias = Sequence[Recorded[Any]]
@@ -22,6 +24,18 @@ Details: TypeAlias = tuple[tuple[str, str], ...]
 
 LOOKS_MAX = 100_000
 TICK = timedelta(microseconds=1)
+
+
+class DisorderedLog(CRMError):
+    """A log was read out of its order, or a fact of it twice: no answer could be trusted."""
+
+    def __init__(self, before: int, position: int) -> None:
+        super().__init__(before, position)  # what it is pickled by, on its way out of a process
+        self.before, self.position = before, position
+
+    def __str__(self) -> str:
+        """Return what was read after what."""
+        return f"the log was read out of order: position {self.position} after {self.before}"
 
 
 class Verdict(Value):
@@ -64,11 +78,16 @@ def by_customer(log: Iterable[Recorded[Any]], as_of: datetime | None = None) -> 
     """Return every customer's facts that had taken effect, in the order in which they did.
 
     A stream belongs to the customer it was last said to belong to; None gathers what belongs to
-    nobody yet.
+    nobody yet. So the order of the log decides, and a reader that lost it raises DisorderedLog
+    here, where a log enters; positions may have gaps, since a log may be a part of one.
     """
     streams: dict[Stream, list[Recorded[Any]]] = defaultdict(list)
     owners: dict[Stream, UUID] = {}
+    before = 0
     for fact in log:
+        if fact.position <= before:
+            raise DisorderedLog(before, fact.position)
+        before = fact.position
         streams[fact.stream].append(fact)
         if fact.customer is not None:
             owners[fact.stream] = fact.customer
@@ -88,8 +107,12 @@ def registered(population: Population) -> Population:
 
 
 def in_effect(facts: Iterable[Recorded[Any]], as_of: datetime | None = None) -> Facts:
-    """Return the facts that had taken effect, in the order in which they did."""
-    seen = (fact for fact in facts if as_of is None or fact.effective_at <= as_of)
+    """Return the facts that had taken effect, in the order in which they did, their times in UTC.
+
+    They may come in any order: it sorts them itself, so there is none to check.
+    """
+    known = map(_in_utc, facts)
+    seen = (fact for fact in known if as_of is None or fact.effective_at <= as_of)
     return sorted(seen, key=lambda fact: (fact.effective_at, fact.position))
 
 
@@ -125,6 +148,16 @@ def answer(projection: Projection[State], facts: Facts, as_of: datetime) -> Answ
         details=projection.details(state, as_of),
         next_change_at=_next_change(projection, state, as_of, latest.answer),
     )
+
+
+def _in_utc(fact: Recorded[Any]) -> Recorded[Any]:
+    """Return the same fact, whatever zone a store states its time in.
+
+    Python compares two times of one zone by the clock on the wall, which repeats an hour a year.
+    """
+    at = fact.effective_at
+    assert at.tzinfo is not None, "an instant has a time zone"
+    return fact if at.tzinfo is UTC else replace(fact, effective_at=at.astimezone(UTC))
 
 
 def _steps(

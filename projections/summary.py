@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -117,8 +117,8 @@ def summarise(
     currencies = _currencies(lines)
     ledger = Ledger(currency=currencies[0])
     return Summary(
-        as_of=as_of,
-        known_at=known_at,
+        as_of=as_of.astimezone(UTC),
+        known_at=known_at.astimezone(UTC) if known_at else None,
         position=position,
         facts=len(everything),
         customers=len(customers),

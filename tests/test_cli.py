@@ -2,15 +2,20 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
+from crmcore import CRM, Recorded
 from crmcore.cli import app
+from crmcore.domain import customer
 
 TILL = "sale,customer,day,product,quantity,amount\n"
 CARDS = "code,name,kind,since,payment_days\nK1,Ada,person,2025-01-01,\nK2,Ben,person,2025-02-01,\n"
@@ -40,7 +45,19 @@ def store(postgres_url: str, tmp_path: Path) -> str:
 
 def test_every_command_explains_itself_with_an_example() -> None:
     assert run("--help").exit_code == 0
-    for command in ("demo", "import", "show", "history", "summary", "rebuild", "migrate"):
+    for command in (
+        "demo",
+        "import",
+        "show",
+        "history",
+        "summary",
+        "rebuild",
+        "migrate",
+        "verify",
+        "feed",
+        "consumers",
+        "seal",
+    ):
         said = run(command, "--help")
         assert said.exit_code == 0
         assert re.search(rf"Example:\s+crmcore {command}", said.stdout), command
@@ -174,3 +191,57 @@ def test_a_question_makes_no_store(tmp_path: Path) -> None:
             assert "There is no store in" in " ".join(result.stderr.split())
     assert not (tmp_path / "nix").exists()
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_log_that_is_as_it_was_is_verified_and_one_that_is_not_is_not(store: str) -> None:
+    said = answer("verify", "--store", store)
+    assert isinstance(said, dict)
+    assert (said["facts"], said["streams"], said["position"], said["problems"]) == (4, 2, 4, [])
+    assert re.fullmatch(r"[0-9a-f]{64}", said["hash"])
+    assert "4 facts in 2 streams, 1 seals: all is well" in run("verify", "--store", store).stdout
+    with psycopg.connect(store) as intruder:
+        intruder.execute("ALTER TABLE crm.facts DISABLE TRIGGER ALL")
+        intruder.execute("UPDATE crm.facts SET actor = 'eve' WHERE version = 2")
+    altered = run("verify", "--store", store)
+    assert altered.exit_code == 1
+    assert "position 3: the fact, or the one before it, is not what was written" in altered.stdout
+
+
+def test_a_feed_prints_a_fact_a_line(store: str) -> None:
+    lines = run("feed", "--store", store, "--after", 2).stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[0].split()[0] == "3"
+    said = run("feed", "--store", store, "--json").stdout.splitlines()
+    assert [json.loads(line)["position"] for line in said] == [1, 2, 3, 4]
+
+
+def test_consumers_are_listed_with_what_they_set_aside(store: str) -> None:
+    def fail_at_the_third(fact: Recorded[Any], _: object) -> None:
+        if fact.position == 3:
+            raise ValueError("no idea")
+
+    with CRM.open(store) as crm:
+        crm.consumer("mail").deliver(fail_at_the_third)
+        talk = customer.LogInteraction(channel="chat", summary="hi")
+        crm.do(talk, to=next(crm.feed()).stream.id, act=crm.act("ann"))
+    said = answer("consumers", "--store", store)
+    assert isinstance(said, dict)
+    assert (said["mail"]["position"], said["mail"]["last"]) == (4, 5)
+    assert said["mail"]["parked"][0]["reason"] == "ValueError: no idea"
+    assert "since position 3: ValueError: no idea" in run("consumers", "--store", store).stdout
+
+
+def test_a_process_that_seals_can_be_interrupted(store: str) -> None:
+    assert answer("seal", "--store", store) == {"position": 4}
+    program = [sys.executable, "-m", "crmcore", "seal", "--follow", "--store", store]
+    with (
+        CRM.open(store) as crm,
+        subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as sealer,
+    ):
+        talk = customer.LogInteraction(channel="chat", summary="hi")
+        crm.do(talk, to=next(crm.journal.log()).stream.id, act=crm.act("ann"))
+        while crm.journal.position() < 5:
+            crm.journal.wait(4, 0.1)
+        sealer.send_signal(signal.SIGINT)
+        assert sealer.communicate(timeout=60)[0] == "sealed up to 5\n"
+    assert sealer.returncode == 0

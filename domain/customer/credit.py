@@ -266,7 +266,7 @@ class Credit(Value):
     investigation_score: int | None = None
     investigated_until: date | None = None
     open_request: OpenRequest | None = None
-    holds: frozenset[str] = frozenset()
+    holds: tuple[str, ...] = ()  # sorted: a set has another order in every process
     override: GradeOverridden | None = None
 
     def limit_on(self, day: date) -> Limit | None:
@@ -333,9 +333,9 @@ def evolve(credit: Credit, event: Event) -> Credit:
         case CreditLimitLowered(amount=amount):
             return replace(credit, limit=amount)
         case HoldPlaced(hold=hold):
-            return replace(credit, holds=credit.holds | {hold})
+            return replace(credit, holds=tuple(sorted({*credit.holds, hold})))
         case HoldReleased(hold=hold):
-            return replace(credit, holds=credit.holds - {hold})
+            return replace(credit, holds=tuple(name for name in credit.holds if name != hold))
         case GradeOverridden():
             return replace(credit, override=event)
         case _:

@@ -151,7 +151,7 @@ def evolve(orders: Orders, event: Event | InvoiceIssued) -> Orders:
 
 def allowed(credit: Credit, invoices: Invoices, day: date, policy: Policy) -> Limit:
     """Return the limit for something on account, or reject where there is none (rules.md CR5)."""
-    require(not credit.holds, OnHold(holds=tuple(sorted(credit.holds))))
+    require(not credit.holds, OnHold(holds=credit.holds))
     limit: Limit = found(credit.limit_on(day), CashOnly())
     require(not isinstance(limit, Money) or limit.minor > 0, CashOnly())
     for late in overdue(invoices, day, policy.overdue_grace_days):

@@ -1,22 +1,28 @@
 """An event-sourced CRM core to embed: commands in, facts and answers for any date out."""
 
+from crmcore.application.consumer import Consumer, Delivered, Parked
 from crmcore.application.handle import InvalidCommand, Receipt
 from crmcore.application.journal import (
     CommandReused,
     Conflict,
     CorruptFact,
+    Forbidden,
+    NotSettled,
     SchemaMissing,
     SchemaTooNew,
     StoreError,
+    StoreFull,
+    TimedOut,
     Unreachable,
 )
+from crmcore.application.verification import Problem, Verification
 from crmcore.crm import CRM, NotFound, Rebuilt, ValueAnswer
 from crmcore.domain.act import Act
 from crmcore.domain.money import Money, parse_money
-from crmcore.domain.recorded import Recorded, Stream
+from crmcore.domain.recorded import Fact, Recorded, Stream
 from crmcore.domain.value import CRMError, Rejected, Rejection
 from crmcore.policies import InvalidPolicy, Policies
-from crmcore.projections.projection import Answer
+from crmcore.projections.projection import Answer, DisorderedLog
 from crmcore.projections.summary import Summary
 
 __all__ = [
@@ -26,12 +32,20 @@ __all__ = [
     "CRMError",
     "CommandReused",
     "Conflict",
+    "Consumer",
     "CorruptFact",
+    "Delivered",
+    "DisorderedLog",
+    "Fact",
+    "Forbidden",
     "InvalidCommand",
     "InvalidPolicy",
     "Money",
     "NotFound",
+    "NotSettled",
+    "Parked",
     "Policies",
+    "Problem",
     "Rebuilt",
     "Receipt",
     "Recorded",
@@ -40,9 +54,12 @@ __all__ = [
     "SchemaMissing",
     "SchemaTooNew",
     "StoreError",
+    "StoreFull",
     "Stream",
     "Summary",
+    "TimedOut",
     "Unreachable",
     "ValueAnswer",
+    "Verification",
     "parse_money",
 ]

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from crmcore import printing
 from crmcore.crm import CRM, DEFAULT_STORE, Known, NotFound, When
 from crmcore.domain.value import CRMError
+from crmcore.infrastructure.database import migration_script
 from crmcore.intake import import_files, load_mapping, ready_mappings
 from crmcore.telling import customer_id, stream_of
 
@@ -137,15 +139,93 @@ def rebuild(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
 
 
 @app.command()
-def migrate(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
+def migrate(
+    store: Store = DEFAULT_STORE,
+    roles: Annotated[
+        bool, typer.Option("--roles", help="Make the group roles too, and give them their rights.")
+    ] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the SQL for an empty database, and do nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Make crmcore's schema in a database, or bring it up to date.
 
     Example: crmcore migrate --store postgresql://localhost/crm
     """
+    if sql:
+        script = migration_script(roles=roles)
+        _print(script, as_json, lambda: typer.echo(script, nl=False))
+        return
     with _answering():
-        before, after = CRM.migrate(store)
+        before, after = CRM.migrate(store, roles=roles)
         found = {"before": before, "after": after}
         _print(found, as_json, lambda: out.print(f"schema version {before} -> {after}"))
+
+
+@app.command()
+def verify(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
+    """Check that nothing is missing, doubled, moved or altered; the exit status is 1 if it is.
+
+    Keep the hash it shows somewhere else: it tells later whether the log up to there is the same.
+
+    Example: crmcore verify --store postgresql://localhost/crm
+    """
+    with _answering():
+        with CRM.open(store, create=False) as crm, _progress("verifying") as progress:
+            found = crm.verify(progress=progress)
+        _print(found, as_json, lambda: printing.verification(out, found))
+        if found.problems:
+            raise typer.Exit(1)
+
+
+@app.command()
+def feed(
+    after: Annotated[int, typer.Option("--after", min=0, help="Begin behind this position.")] = 0,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Wait for what comes, until Ctrl-C.")
+    ] = False,
+    store: Store = DEFAULT_STORE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value a line.")] = False,
+) -> None:
+    """Print the facts in the order of the log, one a line.
+
+    Example: crmcore feed --after 1000 --follow --json
+    """
+    with _answering(), CRM.open(store, create=False) as crm, _until_interrupted():
+        for fact in crm.feed(after=after, follow=follow):
+            _print(fact, as_json, partial(printing.fact, out, fact))
+
+
+@app.command()
+def consumers(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
+    """Show how far each consumer of the log has come, and what it had to set aside.
+
+    Example: crmcore consumers --store postgresql://localhost/crm
+    """
+    with _answering(), CRM.open(store, create=False) as crm:
+        found = {one.name: one.progress() for one in crm.consumers()}
+        _print(found, as_json, lambda: printing.consumers(out, found))
+
+
+@app.command()
+def seal(
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on sealing what comes, until Ctrl-C.")
+    ] = False,
+    store: Store = DEFAULT_STORE,
+    as_json: Json = False,
+) -> None:
+    """Give all facts their place in the order: once, or as a process that does nothing else.
+
+    Example: crmcore seal --follow --store postgresql://sealer@localhost/crm
+    """
+    with _answering(), CRM.open(store, create=False) as crm:
+        if follow:
+            with _until_interrupted(), crm.sealing() as sealer:
+                sealer.wait()
+        position = crm.position()
+        _print({"position": position}, as_json, lambda: out.print(f"sealed up to {position}"))
 
 
 @app.command()
@@ -178,6 +258,15 @@ def _answering() -> Iterator[None]:
     except CRMError as error:
         err.print(f"crmcore: {error}", style="red", markup=False)
         raise typer.Exit(1) from error
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """End without a word when somebody presses Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print()
 
 
 @contextmanager

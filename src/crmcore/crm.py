@@ -1,32 +1,39 @@
 """The facade: commands in, facts and answers out, over one store."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, get_args
 from uuid import UUID, uuid4
 
+from crmcore.application.carry_out import carry_out, carry_out_async
+from crmcore.application.consumer import Checkpoints, Consumer, followed
+from crmcore.application.group import AsyncGroup, Group
 from crmcore.application.handle import (
     InvalidCommand,
     Outcome,
     Receipt,
     Request,
     Task,
-    carry_out,
+    attempt,
 )
 from crmcore.application.journal import Journal
+from crmcore.application.verification import Progress, Verification
 from crmcore.application.views import Difference, Row, Views
 from crmcore.domain.act import Act
 from crmcore.domain.calendar import FIRST_DAY, LAST_DAY, end_of, start_of, zone
 from crmcore.domain.customer import Customer
 from crmcore.domain.loyalty import Account
 from crmcore.domain.opportunity import Opportunity
-from crmcore.domain.recorded import Stream
+from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.ticket import Ticket
 from crmcore.domain.value import CRMError, Value
+from crmcore.infrastructure.checkpoints import MemoryCheckpoints
 from crmcore.infrastructure.memory import MemoryJournal
+from crmcore.infrastructure.sealer import INTERVAL_S, Sealer
 from crmcore.infrastructure.views import MemoryViews
 from crmcore.policies import Policies, checked, credit_under, deciders, lens, lifecycle_under
 from crmcore.projections.projection import (
@@ -41,7 +48,6 @@ from crmcore.projections.summary import Summary, summarise
 
 When: TypeAlias = date | datetime | None
 Known: TypeAlias = int | date | datetime | None
-Progress: TypeAlias = Callable[[int, int], None]
 
 DEFAULT_STORE = "./crmcore-data"
 
@@ -72,6 +78,7 @@ class CRM:
         self,
         journal: Journal,
         views: Views,
+        checkpoints: Checkpoints,
         *,
         policies: Policies | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -80,17 +87,22 @@ class CRM:
         self.policies = checked(policies or Policies())
         self.journal = journal
         self._views = views
+        self._checkpoints = checkpoints
         self._clock = clock
         self._new_id = new_id
         self._zone = zone(self.policies.time_zone)
         self.deciders = deciders(self.policies)
         self._by_command = {c: d for d in self.deciders for c in get_args(d.commands)}
+        self._attempt = Group(
+            partial(attempt, journal=journal, policy=self.policies.label, clock=clock)
+        )
+        self._attempt_async = AsyncGroup(self._attempt)
         self._resources = ExitStack()
 
     @classmethod
     def in_memory(cls, **settings: Any) -> Self:  # noqa: ANN401 - those of the constructor
         """Return a CRM that forgets everything when the process ends."""
-        return cls(MemoryJournal(), MemoryViews(), **settings)
+        return cls(MemoryJournal(), MemoryViews(), MemoryCheckpoints(), **settings)
 
     @classmethod
     def open(
@@ -106,20 +118,32 @@ class CRM:
         `create=False` a directory that holds no store is an error too.
         Raises StoreError with one sentence for what is wrong.
         """
+        from crmcore.infrastructure.checkpoints import PostgresCheckpoints
+        from crmcore.infrastructure.postgres import PostgresJournal
         from crmcore.infrastructure.store import opened
+        from crmcore.infrastructure.views import PostgresViews
 
         with ExitStack() as stack:
-            journal, views = stack.enter_context(opened(str(store), create=create))
-            crm = cls(journal, views, **settings)
+            database = stack.enter_context(opened(str(store), create=create))
+            crm = cls(
+                PostgresJournal(database),
+                PostgresViews(database),
+                PostgresCheckpoints(database),
+                **settings,
+            )
             crm._resources = stack.pop_all()
         return crm
 
     @staticmethod
-    def migrate(store: str | Path) -> tuple[int, int]:
-        """Bring the schema of a store up to date; return its version before and after."""
+    def migrate(store: str | Path, *, roles: bool = False) -> tuple[int, int]:
+        """Bring the schema of a store up to date; return its version before and after.
+
+        `roles` makes the groups `crm_writer`, `crm_sealer`, `crm_projector` and `crm_auditor` too,
+        for logins that may do no more than they must. Raises Forbidden where a right is missing.
+        """
         from crmcore.infrastructure.store import migrated
 
-        return migrated(str(store))
+        return migrated(str(store), roles=roles)
 
     def close(self) -> None:
         """Give back the connections, and stop the embedded server if nobody else uses it."""
@@ -188,15 +212,24 @@ class CRM:
             raise outcome
         return outcome
 
+    async def do_async(self, command: Value, *, to: UUID, act: Act) -> Receipt:
+        """Do as `do` does, for asyncio; the callers of an event loop share their transactions.
+
+        Cancelling it takes nothing back: asking again under the same command id tells what became
+        of it.
+        """
+        request = self._request(act, [(command, to)])
+        [outcome] = await carry_out_async([request], self._attempt_async)
+        if isinstance(outcome, CRMError):
+            raise outcome
+        return outcome
+
     def carry_out(
         self, requests: Sequence[tuple[Act, Sequence[tuple[Value, UUID]]]]
     ) -> list[Outcome]:
-        """Carry many acts out in one transaction; each has its own receipt or its own error."""
-        asked = [
-            Request(act=act, tasks=tuple(self._task(command, to) for command, to in commands))
-            for act, commands in requests
-        ]
-        return carry_out(self.journal, asked, policy=self.policies.label, clock=self._clock)
+        """Carry many acts out in few transactions; each has its own receipt or its own error."""
+        asked = [self._request(act, commands) for act, commands in requests]
+        return carry_out(asked, self._attempt)
 
     # States and facts
 
@@ -228,9 +261,7 @@ class CRM:
     def stream(self, stream: Stream, *, as_of: When = None, known_at: Known = None) -> Facts:
         """Return one stream in the order in which its facts took effect."""
         through = self.position(known_at)
-        facts = self.journal.read([stream]).get(stream, ())
-        known = (fact for fact in facts if fact.position <= through)
-        return in_effect(known, self.instant(as_of))
+        return in_effect(self.journal.stream(stream, through=through), self.instant(as_of))
 
     # Answers
 
@@ -290,6 +321,39 @@ class CRM:
         """Return what the last rebuild answered about a customer."""
         return self._views.rows(customer)
 
+    # The log
+
+    def sealing(self, *, interval_s: float = INTERVAL_S) -> Sealer:
+        """Return a background sealer: `with crm.sealing(): ...` runs it as long as that lasts."""
+        return Sealer(self.journal, self._clock, interval_s)
+
+    def feed(self, *, after: int = 0, follow: bool = False) -> Iterator[Recorded[Any]]:
+        """Yield the facts behind a position in the one order; then end, or wait for more.
+
+        A feed keeps no place: give the position of the last fact that was dealt with. A `consumer`
+        keeps its own.
+        """
+        return followed(self.journal, self._clock, after, forever=follow)
+
+    def consumer(self, name: str) -> Consumer:
+        """Return a consumer of the log: it goes on where the last one of this name stopped.
+
+        Its checkpoint is kept in the store, in the transaction of what its handler writes.
+        """
+        return Consumer(name, self.journal, self._checkpoints, self._clock)
+
+    def consumers(self) -> list[Consumer]:
+        """Return the consumers that there are, by name."""
+        return [self.consumer(name) for name in self._checkpoints.names()]
+
+    def verify(self, *, progress: Progress | None = None) -> Verification:
+        """Check the whole log: that nothing is missing, doubled, moved or altered, and where.
+
+        Seals first, so that the last hash stands for everything.
+        """
+        self.journal.seal(self._clock())
+        return self.journal.verify(progress)
+
     # The two dates
 
     def instant(self, as_of: When) -> datetime:
@@ -303,12 +367,15 @@ class CRM:
         return end_of(as_of, self._zone)
 
     def position(self, known_at: Known = None) -> int:
-        """Return the log position up to which facts were known by then: itself, a day or now."""
+        """Return the log position up to which facts were known by then: itself, a day or now.
+
+        Seals first, so that what was acknowledged has a position.
+        """
+        last = self.journal.seal(self._clock())
         if known_at is None:
-            return self.journal.position()
+            return last
         if not isinstance(known_at, int):
             return self.journal.position(min(self.instant(known_at), self._clock()))
-        last = self.journal.position()
         if not 0 <= known_at <= last:
             raise NotFound(f"there is no position {known_at} yet: the log ends at {last}")
         return known_at
@@ -320,6 +387,9 @@ class CRM:
             raise NotFound(f"nothing was known about {stream}")
         decider = next(d for d in self.deciders if d.kind == kind)
         return decider.fold(fact.event for fact in facts)
+
+    def _request(self, act: Act, commands: Sequence[tuple[Value, UUID]]) -> Request:
+        return Request(act=act, tasks=tuple(self._task(command, to) for command, to in commands))
 
     def _task(self, command: Value, to: UUID) -> Task:
         decider = self._by_command.get(type(command))

@@ -1,9 +1,10 @@
 """The policies that are in force together: one named, versioned set of numbers."""
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import replace
 
 from crmcore.domain import customer, loyalty, opportunity, ticket
@@ -13,7 +14,7 @@ from crmcore.domain.decider import Decider
 from crmcore.domain.loyalty import Policy as LoyaltyPolicy
 from crmcore.domain.opportunity import Policy as OpportunityPolicy
 from crmcore.domain.ticket import Policy as TicketPolicy
-from crmcore.domain.value import CRMError, Text, Value
+from crmcore.domain.value import CRMError, Ref, Value
 from crmcore.projections import credit, lifecycle, value_tiers
 from crmcore.projections.credit import Policy as CreditPolicy
 from crmcore.projections.lifecycle import Policy as LifecyclePolicy
@@ -30,8 +31,8 @@ class Policies(Value):
     The time zone is the business's and holds for every part.
     """
 
-    name: Text = "default"
-    version: int = 1
+    name: Ref = "default"
+    version: Annotated[int, Meta(ge=1, le=999_999)] = 1
     time_zone: str = "UTC"
     customer: CustomerPolicy = CustomerPolicy()
     opportunity: OpportunityPolicy = OpportunityPolicy()

@@ -1,5 +1,6 @@
 """Answers on a terminal."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from crmcore.application.consumer import Delivered
+from crmcore.application.verification import Verification
 from crmcore.crm import CRM, Known, NotFound, Rebuilt, When
 from crmcore.domain.calendar import zone
 from crmcore.domain.recorded import Recorded
@@ -176,6 +179,41 @@ def report(out: Console, done: Report) -> None:
         out.print(f"  {error.file} row {error.row}: {error.reason}", style="yellow", markup=False)
     if len(done.errors) > ERRORS_SHOWN_MAX:
         out.print(f"  and {len(done.errors) - ERRORS_SHOWN_MAX} more")
+
+
+def fact(out: Console, found: Recorded[Any]) -> None:
+    """Print a fact on one line."""
+    what = escape(sentence(found.event))
+    at = f"{found.position:>8}  {found.recorded_at:%Y-%m-%d %H:%M:%S}"
+    out.print(f"{at}  [dim]{found.stream}[/]  {what}", soft_wrap=True)
+
+
+def consumers(out: Console, found: Mapping[str, Delivered]) -> None:
+    """Print how far consumers have come, and what waits for somebody."""
+    table = _table("consumer", "position", "of", "parked")
+    for name, at in found.items():
+        table.add_row(escape(name), f"{at.position}", f"{at.last}", f"{len(at.parked)}")
+    out.print(table)
+    for name, at in found.items():
+        for parked in at.parked[:ERRORS_SHOWN_MAX]:
+            why = escape(parked.reason)
+            where = f"{parked.stream} since position {parked.position}"
+            out.print(f"{escape(name)}: {where}: {why}", soft_wrap=True)
+
+
+def verification(out: Console, found: Verification) -> None:
+    """Print what a check of the log found."""
+    for problem in found.problems[:ERRORS_SHOWN_MAX]:
+        where = "" if problem.position is None else f"position {problem.position}: "
+        stream = "" if problem.stream is None else f" ({problem.stream}, version {problem.version})"
+        out.print(f"[red]{where}{escape(problem.what)}{stream}[/]", soft_wrap=True)
+    if len(found.problems) > ERRORS_SHOWN_MAX:
+        out.print(f"and {len(found.problems) - ERRORS_SHOWN_MAX} more: see --json")
+    verdict = (
+        f"[red]{len(found.problems)} problems[/]" if found.problems else "[green]all is well[/]"
+    )
+    out.print(f"{found.facts} facts in {found.streams} streams, {found.seals} seals: {verdict}")
+    out.print(f"position {found.position}, hash {found.hash}", soft_wrap=True)
 
 
 def rebuilt(out: Console, done: Rebuilt) -> None:

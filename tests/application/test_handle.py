@@ -1,5 +1,6 @@
 """Commands carried out: once each, in one transaction, each with an outcome of its own (X1, X4)."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -21,15 +22,15 @@ from crmcore import (
     NotFound,
     Policies,
     Receipt,
-    Recorded,
     Rejected,
     Stream,
 )
-from crmcore.application.handle import ATTEMPTS_MAX
-from crmcore.application.journal import Commit, Done
+from crmcore.application.carry_out import ATTEMPTS_MAX
+from crmcore.application.journal import FACTS_MAX, Appended, Commit, Past, StoreFull, Unreachable
 from crmcore.domain import customer, loyalty, opportunity, ticket
 from crmcore.domain.act import FutureDated, OutOfOrder
 from crmcore.domain.customer.sales import PurchaseRecorded
+from crmcore.infrastructure.checkpoints import MemoryCheckpoints
 from crmcore.infrastructure.memory import MemoryJournal
 from crmcore.infrastructure.views import MemoryViews
 from crmcore.projections.credit import Policy as CreditPolicy
@@ -69,9 +70,10 @@ def test_a_command_leads_to_facts_with_their_envelope(crm: CRM) -> None:
     act = crm.act("ann", because="phone call", effective_at=date(2026, 1, 5), causation_id=cause)
     receipt = crm.do(REGISTER, to=ADA, act=act)
     [fact] = receipt.facts
-    assert (fact.stream, fact.version, fact.position) == (Stream(kind="customer", id=ADA), 1, 1)
+    assert (fact.stream, fact.version) == (Stream(kind="customer", id=ADA), 1)
     assert fact.effective_at == datetime(2026, 1, 5, tzinfo=UTC)
-    assert fact.recorded_at == NOW
+    [recorded] = crm.history(ADA)
+    assert (recorded.position, recorded.recorded_at) == (1, NOW)
     assert (fact.actor, fact.reason, fact.policy) == ("ann", "phone call", "default@1")
     assert (fact.command_id, fact.correlation_id) == (act.command_id, act.command_id)
     assert (fact.causation_id, fact.customer) == (cause, ADA)
@@ -105,7 +107,7 @@ def test_x4_a_command_id_is_bound_to_its_command_and_its_stream(crm: CRM) -> Non
     assert caught.value.command_id == act.command_id
     with pytest.raises(CommandReused):
         crm.do(REGISTER, to=UUID(int=8), act=act)
-    assert len(list(crm.journal.log())) == 1
+    assert crm.position() == 1
 
 
 def test_a_rejection_records_nothing_and_can_be_tried_again(crm: CRM) -> None:
@@ -166,15 +168,10 @@ def test_concurrent_commands_on_one_stream_all_land(crm: CRM) -> None:
     crm.do(REGISTER, to=ADA, act=crm.act("ann"))
 
     def log(n: int) -> None:
-        act = crm.act("ann")
-        while True:
-            try:
-                crm.do(customer.LogInteraction(channel="chat", summary=str(n)), to=ADA, act=act)
-            except Conflict:
-                continue
-            return
+        talk = customer.LogInteraction(channel="chat", summary=str(n))
+        crm.do(talk, to=ADA, act=crm.act("ann"))
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(16) as pool:
         list(pool.map(log, range(40)))
     facts = crm.stream(Stream(kind="customer", id=ADA))
     assert [f.version for f in facts] == list(range(1, 42))
@@ -190,49 +187,141 @@ def test_two_callers_with_one_command_id_get_one_result(crm: CRM) -> None:
     assert sorted(receipt.replayed for receipt in receipts) == [False, True, True, True]
 
 
-class Contested(MemoryJournal):
-    """A journal in which somebody else is always first, so many times."""
+class Faulty(MemoryJournal):
+    """A journal that meets one trouble after the other as it appends, before or after it did."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, *troubles: CRMError, after: bool = False) -> None:
         super().__init__()
-        self.times = times
+        self.troubles = list(troubles)
+        self.after = after
 
-    def append(self, commits: Sequence[Commit], at: datetime) -> Sequence[Done]:
-        if self.times:
-            self.times -= 1
-            raise Conflict("somebody else was first")
-        return super().append(commits, at)
-
-
-@pytest.mark.parametrize(("times", "lands"), [(ATTEMPTS_MAX - 1, True), (ATTEMPTS_MAX, False)])
-def test_a_lost_race_is_run_again_a_bounded_number_of_times(times: int, *, lands: bool) -> None:
-    crm = CRM(Contested(times), MemoryViews(), clock=lambda: NOW)
-    if lands:
-        assert len(crm.do(REGISTER, to=ADA, act=crm.act("ann")).facts) == 1
-    else:
-        with pytest.raises(Conflict):
-            crm.do(REGISTER, to=ADA, act=crm.act("ann"))
-    assert crm.journal.position() == int(lands)
+    def append(
+        self, commits: Sequence[Commit], *, at: datetime, tips: Mapping[Stream, bytes]
+    ) -> Appended:
+        trouble = self.troubles.pop(0) if self.troubles else None
+        if trouble is None:
+            return super().append(commits, at=at, tips=tips)
+        if self.after:
+            super().append(commits, at=at, tips=tips)
+        if isinstance(trouble, Conflict):
+            lost = {commit.command_id: trouble for commit in commits}
+            return Appended(lost=lost, tips={})
+        raise trouble
 
 
-class ForgetfulOfAnswers(MemoryJournal):
-    """A journal that records, and then loses the answer once, as a cut connection does."""
+@pytest.mark.parametrize("trouble", [Conflict("somebody else was first"), Unreachable("cut")])
+def test_a_lost_race_or_connection_is_tried_again_a_bounded_number_of_times(
+    trouble: CRMError,
+) -> None:
+    lands = CRM(
+        Faulty(*[trouble] * (ATTEMPTS_MAX - 1)),
+        MemoryViews(),
+        MemoryCheckpoints(),
+        clock=lambda: NOW,
+    )
+    assert len(lands.do(REGISTER, to=ADA, act=lands.act("ann")).facts) == 1
+    fails = CRM(
+        Faulty(*[trouble] * ATTEMPTS_MAX), MemoryViews(), MemoryCheckpoints(), clock=lambda: NOW
+    )
+    with pytest.raises(type(trouble)):
+        fails.do(REGISTER, to=ADA, act=fails.act("ann"))
+    assert (lands.position(), fails.position()) == (1, 0)
 
-    lost = False
 
-    def append(self, commits: Sequence[Commit], at: datetime) -> Sequence[Done]:
-        done = super().append(commits, at)
-        if not self.lost:
-            self.lost = True
-            raise Conflict("the connection was cut")
-        return done
-
-
-def test_a_lost_acknowledgement_does_not_apply_a_command_twice() -> None:
-    crm = CRM(ForgetfulOfAnswers(), MemoryViews(), clock=lambda: NOW)
+@pytest.mark.parametrize("trouble", [Conflict("cut"), Unreachable("cut")])
+def test_a_lost_acknowledgement_does_not_apply_a_command_twice(trouble: CRMError) -> None:
+    crm = CRM(
+        Faulty(trouble, trouble, after=True), MemoryViews(), MemoryCheckpoints(), clock=lambda: NOW
+    )
     receipt = crm.do(REGISTER, to=ADA, act=crm.act("ann"))
     assert receipt.replayed
-    assert [f.position for f in crm.journal.log()] == [1]
+    assert crm.position() == 1
+
+
+def test_a_full_store_is_not_asked_again() -> None:
+    journal = Faulty(StoreFull("no room"), StoreFull("no room"))
+    crm = CRM(journal, MemoryViews(), MemoryCheckpoints(), clock=lambda: NOW)
+    with pytest.raises(StoreFull):
+        crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    assert len(journal.troubles) == 1
+    assert crm.position() == 0
+
+
+class Intruded(MemoryJournal):
+    """A journal in which somebody else buys first, once, just before the first append."""
+
+    intruder: Commit | None = None
+
+    def append(
+        self, commits: Sequence[Commit], *, at: datetime, tips: Mapping[Stream, bytes]
+    ) -> Appended:
+        intruder, self.intruder = self.intruder, None
+        if intruder is not None:
+            assert not super().append([intruder], at=at, tips={}).lost
+        return super().append(commits, at=at, tips=tips)
+
+
+def test_what_was_refused_because_of_a_loser_is_decided_again() -> None:
+    journal = Intruded()
+    crm = CRM(journal, MemoryViews(), MemoryCheckpoints(), clock=lambda: NOW)
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    other = CRM.in_memory(clock=lambda: NOW)
+    other.do(REGISTER, to=ADA, act=other.act("ann"))
+    facts = other.do(buy(minor=1_000), to=ADA, act=other.act("bob")).facts
+    journal.intruder = Commit(
+        command_id=facts[0].command_id, digest=b"", streams=(facts[0].stream,), facts=facts
+    )
+    [loser, refused_at_first] = crm.carry_out(
+        [
+            (crm.act("ann"), [(buy(minor=500), ADA)]),
+            (crm.act("ann"), [(buy(minor=1_000), ADA)]),
+        ]
+    )
+    assert isinstance(loser, Rejected)
+    assert isinstance(refused_at_first, Receipt)
+    assert [type(fact.event).__name__ for fact in crm.history(ADA)] == [
+        "CustomerRegistered",
+        "PurchaseRecorded",
+    ]
+
+
+def test_an_act_leads_to_a_bounded_number_of_facts(crm: CRM) -> None:
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    talk = customer.LogInteraction(channel="chat", summary="hi")
+    with pytest.raises(InvalidCommand, match="100 facts at most, not to 101"):
+        crm.do_all([(talk, ADA)] * (FACTS_MAX + 1), act=crm.act("ann"))
+    assert len(crm.do_all([(talk, ADA)] * FACTS_MAX, act=crm.act("ann")).facts) == FACTS_MAX
+    assert crm.position() == FACTS_MAX + 1
+
+
+def test_the_callers_of_an_event_loop_share_transactions(crm: CRM) -> None:
+    ids = [UUID(int=n) for n in range(100, 150)]
+
+    async def register() -> list[Receipt]:
+        return list(
+            await asyncio.gather(
+                *(crm.do_async(REGISTER, to=one, act=crm.act("ann")) for one in ids)
+            )
+        )
+
+    receipts = asyncio.run(register())
+    assert [receipt.facts[0].stream.id for receipt in receipts] == ids
+    assert crm.position() == 50
+
+
+def test_an_async_caller_meets_the_error_of_its_own_command() -> None:
+    crm = in_memory()
+
+    async def ask() -> list[object]:
+        asked = [
+            crm.do_async(REGISTER, to=ADA, act=crm.act("ann")),
+            crm.do_async(buy(), to=UUID(int=9), act=crm.act("ann")),
+            crm.do_async(buy("p" * 101), to=ADA, act=crm.act("ann")),
+        ]
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    outcomes = asyncio.run(ask())
+    assert [type(outcome) for outcome in outcomes] == [Receipt, Rejected, InvalidCommand]
 
 
 def test_x1_a_fact_takes_effect_at_the_latest_when_it_is_recorded() -> None:
@@ -241,7 +330,7 @@ def test_x1_a_fact_takes_effect_at_the_latest_when_it_is_recorded() -> None:
         crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=NOW + timedelta(minutes=6)))
     assert isinstance(caught.value.rejection, FutureDated)
     crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=NOW + timedelta(minutes=5)))
-    assert crm.journal.position() == 1
+    assert crm.position() == 1
 
 
 INVALID: list[tuple[str, Callable[[CRM], object]]] = [
@@ -275,7 +364,7 @@ def test_bad_input_gets_a_typed_error_and_changes_nothing(
     crm = in_memory()
     with pytest.raises(InvalidCommand):
         ask(crm)
-    assert crm.journal.position() == 0, what
+    assert crm.position() == 0, what
 
 
 def test_a_question_about_nothing_is_not_found() -> None:
@@ -565,7 +654,7 @@ class Overtaken(MemoryJournal):
 
     twin: Callable[[], object] | None = None
 
-    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Sequence[Recorded[Any]]]:
+    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Past]:
         if self.twin is not None:
             twin, self.twin = self.twin, None
             twin()
@@ -574,12 +663,12 @@ class Overtaken(MemoryJournal):
 
 def test_x4_a_repeat_that_loses_the_race_gets_the_receipt_and_no_refusal() -> None:
     journal = Overtaken()
-    crm = CRM(journal, MemoryViews(), clock=lambda: NOW)
+    crm = CRM(journal, MemoryViews(), MemoryCheckpoints(), clock=lambda: NOW)
     crm.do(REGISTER, to=ADA, act=crm.act("ann"))
     invoice, act = customer.IssueInvoice(invoice="i", amount=usd(5)), crm.act("ann")
     journal.twin = lambda: crm.do(invoice, to=ADA, act=act)
     receipt = crm.do(invoice, to=ADA, act=act)
-    assert (receipt.replayed, [f.position for f in receipt.facts]) == (True, [2])
+    assert (receipt.replayed, [f.version for f in receipt.facts]) == (True, [2])
     journal.twin = lambda: crm.do(invoice, to=ADA, act=crm.act("ben", command_id=act.command_id))
     with pytest.raises(CommandReused):
         crm.do(customer.IssueInvoice(invoice="i", amount=usd(6)), to=ADA, act=act)
@@ -618,7 +707,7 @@ def test_what_is_no_date_and_no_position_is_refused(wrong: Any) -> None:  # noqa
 def test_o13_an_act_of_now_follows_what_it_follows_though_two_clocks_differ() -> None:
     journal, views = MemoryJournal(), MemoryViews()
     ahead, behind = (
-        CRM(journal, views, clock=lambda now=now: now)  # type: ignore[misc] # a default is a clock
+        CRM(journal, views, MemoryCheckpoints(), clock=lambda now=now: now)  # type: ignore[misc] # a default is a clock
         for now in (NOW, NOW - timedelta(milliseconds=50))
     )
     deal = UUID(int=20)

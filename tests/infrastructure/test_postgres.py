@@ -3,42 +3,25 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from itertools import islice
-from pathlib import Path
-from typing import get_args
 from uuid import UUID
 
-import msgspec
 import psycopg
 import psycopg.conninfo
 import pytest
-from eventsourcing.persistence import IntegrityError, StoredEvent
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from crmcore import CRM, CorruptFact, SchemaMissing, SchemaTooNew, StoreError, Unreachable
+from crmcore import CRM, CorruptFact, SchemaMissing, SchemaTooNew, StoreError
 from crmcore.domain import customer
-from crmcore.infrastructure import codec
-from crmcore.infrastructure.database import conninfo, migrate, pool
-from crmcore.infrastructure.recorder import PostgresRecorder
+from crmcore.infrastructure.database import conninfo, migrate
 
-GOLDEN = Path(__file__).with_name("golden")
 ADA = UUID(int=1)
 
 
 @pytest.fixture
 def url(postgres_url: str) -> str:
-    assert migrate(postgres_url) == (0, 1)
+    assert migrate(postgres_url) == (0, 2)
     return postgres_url
-
-
-@pytest.fixture
-def recorder(url: str) -> Iterator[PostgresRecorder]:
-    with pool(url) as connections:
-        yield PostgresRecorder(connections)
 
 
 def refusal(store: str) -> str:
@@ -54,7 +37,7 @@ def test_a_database_without_the_schema_says_how_to_make_it(postgres_url: str) ->
     said = refusal(postgres_url)
     assert said.startswith("SchemaMissing: The database 'test_")
     assert said.endswith(
-        "has no crmcore schema, version 1 is needed: run `crmcore migrate --store URL` or "
+        "has no crmcore schema, version 2 is needed: run `crmcore migrate --store URL` or "
         "CRM.migrate(url)."
     )
 
@@ -62,7 +45,7 @@ def test_a_database_without_the_schema_says_how_to_make_it(postgres_url: str) ->
 def test_a_schema_of_a_newer_release_is_left_alone(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("INSERT INTO crm.schema_version VALUES (99)")
-    wanted = "schema version 99, this crmcore knows 1: install a newer crmcore."
+    wanted = "schema version 99, this crmcore knows 2: install a newer crmcore."
     assert refusal(url).startswith("SchemaTooNew: The database has crmcore ")
     assert refusal(url).endswith(wanted)
     with pytest.raises(SchemaTooNew):
@@ -70,7 +53,7 @@ def test_a_schema_of_a_newer_release_is_left_alone(url: str) -> None:
 
 
 def test_migrating_twice_changes_nothing(url: str) -> None:
-    assert CRM.migrate(url) == (1, 1)
+    assert CRM.migrate(url) == (2, 2)
     with closing(CRM.open(url)) as crm:
         assert crm.journal.position() == 0
 
@@ -152,7 +135,7 @@ def test_a_refused_row_is_not_repeated_in_the_error(url: str) -> None:
     assert "Lovelace" not in repr(caught.value.__cause__)
 
 
-def test_a_server_that_ends_meanwhile_is_unreachable(url: str) -> None:
+def test_a_connection_that_ends_meanwhile_is_replaced(url: str) -> None:
     with closing(CRM.open(url)) as crm:
         assert crm.journal.position() == 0  # so there is a connection
         with psycopg.connect(url, autocommit=True) as connection:
@@ -160,13 +143,9 @@ def test_a_server_that_ends_meanwhile_is_unreachable(url: str) -> None:
                 "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-        with pytest.raises(Unreachable, match="PostgreSQL went away"):
-            crm.do(
-                customer.Register(code="a", name="Ada", kind="person"),
-                to=ADA,
-                act=crm.act("ann"),
-            )
-        assert crm.journal.position() == 0
+        register = customer.Register(code="a", name="Ada", kind="person")
+        assert len(crm.do(register, to=ADA, act=crm.act("ann")).facts) == 1
+        assert crm.position() == 1
 
 
 @pytest.mark.parametrize(
@@ -185,6 +164,7 @@ def test_a_stored_fact_that_cannot_be_one_is_named_by_its_position(
     with closing(CRM.open(url)) as crm:
         crm.do(customer.Register(code="a", name="Ada", kind="person"), to=ADA, act=crm.act("ann"))
         with psycopg.connect(url) as connection:
+            connection.execute("ALTER TABLE crm.facts DISABLE TRIGGER ALL")
             connection.execute(b"UPDATE crm.facts SET " + change.encode())
         with pytest.raises(CorruptFact) as caught:
             crm.customer(ADA)
@@ -192,70 +172,15 @@ def test_a_stored_fact_that_cannot_be_one_is_named_by_its_position(
     assert why in str(caught.value)
 
 
-def test_a_log_of_more_than_a_page_is_read_whole(recorder: PostgresRecorder, url: str) -> None:
-    name, payload = codec.dump(customer.profile.InteractionLogged(channel="chat", summary="hi"))
-    events = [StoredEvent(f"customer:{ADA}", n, name, payload) for n in range(1, 5_002)]
-    assert list(recorder.insert_events(events)) == list(range(1, 5_002))
+def test_a_log_of_more_than_a_page_is_read_whole(url: str) -> None:
+    talk = customer.LogInteraction(channel="chat", summary="hi")
     with closing(CRM.open(url)) as crm:
-        assert [f.position for f in crm.journal.log()] == list(range(1, 5_002))
-        assert [f.position for f in crm.journal.log(after=4_999)] == [5_000, 5_001]
-
-
-def test_the_librarys_tools_read_the_log(recorder: PostgresRecorder) -> None:
-    stream, bare = f"customer:{ADA}", UUID(int=2)
-    events = [StoredEvent(stream, n, f"n{n}", b"{}") for n in (1, 2, 3)]
-    assert recorder.max_notification_id() is None
-    assert list(recorder.insert_events(events)) == [1, 2, 3]
-    assert list(recorder.insert_events([StoredEvent(bare, 1, "n1", b"")])) == [4]
-    assert recorder.max_notification_id() == 4
-    with pytest.raises(IntegrityError):
-        recorder.insert_events(events[:1])
-    assert recorder.select_events(stream) == events
-    assert recorder.select_events(stream, gt=1, lte=2) == events[1:2]
-    assert recorder.select_events(stream, desc=True, limit=1) == events[2:]
-    assert recorder.select_events(bare) == [StoredEvent(bare, 1, "n1", b"")]
-    assert [n.id for n in recorder.select_notifications(None, 10)] == [1, 2, 3, 4]
-    assert [n.id for n in recorder.select_notifications(2, 10, 3)] == [2, 3]
-    follow = recorder.select_notifications(2, 10, topics=["n1"], inclusive_of_start=False)
-    assert [n.originator_id for n in follow] == [bare]
-
-
-def test_a_subscription_goes_on_with_what_is_recorded_later(recorder: PostgresRecorder) -> None:
-    stream = f"customer:{ADA}"
-    recorder.insert_events([StoredEvent(stream, 1, "n1", b"{}")])
-    with recorder.subscribe(gt=0) as subscription:
-        assert next(subscription).id == 1
-        recorder.insert_events([StoredEvent(stream, n, "n2", b"{}") for n in (2, 3)])
-        assert [n.id for n in islice(subscription, 2)] == [2, 3]
-        subscription.stop()
-        assert list(subscription) == []
-
-
-def test_every_event_has_a_golden_payload_that_is_read_and_written_unchanged() -> None:
-    golden = {path.stem: path.read_bytes() for path in GOLDEN.glob("*.json")}
-    assert sorted(golden) == sorted(codec.CLASSES)
-    for name, payload in golden.items():
-        event = codec.load(1, name, payload)
-        assert type(event) is codec.CLASSES[name]
-        assert codec.dump(event) == (name, payload)
-
-
-def test_stored_names_begin_with_the_kind_of_their_stream() -> None:
-    kinds = {"customer", "opportunity", "ticket", "loyalty"}
-    assert {name.partition(".")[0] for name in codec.CLASSES} == kinds
-    assert len(codec.CLASSES) == len(get_args(codec.Event))
-
-
-@settings(max_examples=20)
-@given(st.text(), st.binary())
-def test_no_stored_name_or_payload_does_more_than_fail(name: str, payload: bytes) -> None:
-    with pytest.raises(CorruptFact):
-        codec.load(7, name, payload)
-
-
-def test_the_golden_payloads_are_json_objects_tagged_with_their_name() -> None:
-    for path in GOLDEN.glob("*.json"):
-        assert msgspec.json.decode(path.read_bytes())["type"] == path.stem
+        crm.do(customer.Register(code="a", name="Ada", kind="person"), to=ADA, act=crm.act("ann"))
+        for _ in range(5):
+            crm.carry_out([(crm.act("ann"), [(talk, ADA)]) for _ in range(1_001)])
+        assert [f.position for f in crm.feed()] == list(range(1, 5_007))
+        assert [f.position for f in crm.feed(after=4_999)] == list(range(5_000, 5_007))
+        assert crm.verify().problems == ()
 
 
 def test_an_instant_is_stored_to_the_microsecond(url: str) -> None:

@@ -99,7 +99,7 @@ def test_rows_become_commands_in_the_order_of_their_days(written: Files, shop: M
         (date(2026, 1, 5), 1_000, 2, "Mug"),
     ]
     assert purchases(crm, "ben") == [(date(2026, 1, 4), 0, 1, None)]
-    assert [f.effective_at.day for f in crm.journal.log()] == [2, 2, 4, 4, 5]
+    assert [f.effective_at.day for f in crm.feed()] == [2, 2, 4, 4, 5]
 
 
 def test_a_customer_is_registered_on_the_day_of_its_first_row(
@@ -208,7 +208,7 @@ def test_a_file_that_cannot_be_read_changes_nothing(
     ):
         with pytest.raises(InvalidFile, match=said):
             read(crm, shop, good, bad)
-    assert crm.journal.position() == 0
+    assert crm.position() == 0
 
 
 def test_a_cut_import_goes_on_where_it_stopped(
@@ -227,7 +227,7 @@ def test_a_cut_import_goes_on_where_it_stopped(
 
     with pytest.raises(CutError):
         import_files(crm, shop, [path], progress=cut)
-    assert crm.journal.position() == 4
+    assert crm.position() == 4
     report = read(crm, shop, path)
     assert (report.repeated, report.facts) == (4, 1)
 
@@ -276,7 +276,7 @@ def test_a_mapping_that_cannot_be_right_is_refused_before_anything_is_recorded(
     with pytest.raises(InvalidFile) as caught:
         read(crm, mapping(tmp_path, SHOP.replace(old, new)), written(*GOOD))
     assert said in str(caught.value)
-    assert crm.journal.position() == 0
+    assert crm.position() == 0
 
 
 def test_a_mapping_that_is_not_there_names_those_that_are() -> None:

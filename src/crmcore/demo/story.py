@@ -13,7 +13,8 @@ from rich.table import Table
 
 from crmcore import printing
 from crmcore.application.ids import command_id
-from crmcore.crm import CRM, Progress
+from crmcore.application.verification import Progress
+from crmcore.crm import CRM
 from crmcore.demo.shop import write_files
 from crmcore.domain.customer import RecordPurchase
 from crmcore.domain.money import Money
@@ -72,14 +73,20 @@ def _ask(out: Console, crm: CRM, store: str) -> Story:
 
 def _before_the_late_fact(crm: CRM) -> int:
     """Return the log position before the late fact, also when the story was told before."""
-    done = crm.journal.done([LATE])
-    return done[LATE].facts[0].position - 1 if done else crm.position()
+    late = _position_of_the_late_fact(crm)
+    return crm.position() if late is None else late - 1
+
+
+def _position_of_the_late_fact(crm: CRM) -> int | None:
+    facts = crm.history(customer_id(AT_THE_TILL))
+    return next((fact.position for fact in facts if fact.command_id == LATE), None)
 
 
 def _late(out: Console, crm: CRM, customer: UUID, known: int) -> tuple[Answer, ...]:
     slip = RecordPurchase(purchase="slip", amount=Money(minor=189_000, currency="EUR"))
     act = crm.act("demo", because="slip found", effective_at=date(2025, 11, 20), command_id=LATE)
-    position = crm.do(slip, to=customer, act=act).facts[0].position
+    crm.do(slip, to=customer, act=act)
+    position = _position_of_the_late_fact(crm)
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
     for column in ("asked", "stage", "ABC", "RFM"):
         table.add_column(column)
