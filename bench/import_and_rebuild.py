@@ -15,7 +15,6 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +22,6 @@ from random import Random
 from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import psycopg
@@ -35,6 +33,9 @@ from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
 from psycopg.sql import SQL, Identifier
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench._servers import database, library_environment
 from crmcore import CRM
 from crmcore.application.ids import aggregate_id
 from crmcore.domain.customer import RecordPurchase, Register
@@ -147,7 +148,7 @@ def main() -> None:
 
 
 def _round(url: str, sales: list[Sale], file: Path | None) -> Iterator[tuple[str, float]]:
-    with _database(url) as ours:
+    with database(url) as ours:
         CRM.migrate(ours)
         with CRM.open(ours) as crm:
             facts, seconds = _timed(lambda: _import(crm, sales, file))
@@ -157,8 +158,8 @@ def _round(url: str, sales: list[Sale], file: Path | None) -> Iterator[tuple[str
             facts = crm.journal.position()
             _, seconds = _timed(crm.rebuild)
             yield "crmcore rebuild, lifecycle, credit, ABC and RFM, written", facts / seconds
-    with _database(url) as theirs:
-        environment = _environment(theirs)
+    with database(url) as theirs:
+        environment = library_environment(theirs)
         with Shop(environment) as shop:
             _, seconds = _timed(lambda: _save_singly(shop, sales[:SINGLY]))
             yield "eventsourcing save, one a transaction, with get and fold", SINGLY / seconds
@@ -246,28 +247,6 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     start = perf_counter()
     result = work()
     return result, perf_counter() - start
-
-
-@contextmanager
-def _database(url: str) -> Iterator[str]:
-    name = f"bench_{uuid4().hex}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-        yield urlsplit(url)._replace(path=f"/{name}").geturl()
-        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
-
-
-def _environment(url: str) -> dict[str, str]:
-    parts = urlsplit(url)
-    asked = parse_qs(parts.query)
-    return {
-        "PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "POSTGRES_DBNAME": parts.path.lstrip("/"),
-        "POSTGRES_HOST": asked["host"][0],
-        "POSTGRES_PORT": asked["port"][0],
-        "POSTGRES_USER": parts.username or "",
-        "POSTGRES_PASSWORD": "none",
-    }
 
 
 def _sales(file: Path | None) -> list[Sale]:

@@ -1,0 +1,33 @@
+"""What every bench needs of a server: a database of its own, and the library's way to name it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+
+@contextmanager
+def database(url: str) -> Iterator[str]:
+    """Yield the URL of a new database, which is dropped with its last connections."""
+    name = f"bench_{uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        yield urlsplit(url)._replace(path=f"/{name}").geturl()
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+def library_environment(url: str) -> dict[str, str]:
+    """Return the eventsourcing library's names for what a URL says."""
+    parts = urlsplit(url)
+    asked = parse_qs(parts.query)
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": parts.path.lstrip("/"),
+        "POSTGRES_HOST": asked["host"][0],
+        "POSTGRES_PORT": asked["port"][0],
+        "POSTGRES_USER": parts.username or "",
+        "POSTGRES_PASSWORD": "none",
+    }
