@@ -55,12 +55,24 @@ class Group(Generic[Item, Outcome]):
             self._callers.append(own)
             own.leads, self._busy = not self._busy, True
         if not own.leads:
-            own.turn.acquire()  # until our work was done or failed, or the lead is ours
+            self._wait(own)
         if own.leads:
             self._lead()
         if own.error is not None:
             raise own.error
         return list(self._work(items)) if own.outcomes is None else own.outcomes
+
+    def _wait(self, own: _Caller[Item, Outcome]) -> None:
+        """Wait until the caller's work was done or failed, or the lead is his."""
+        try:
+            own.turn.acquire()
+        except BaseException:  # Ctrl-C: whoever leaves must not be given the lead
+            with self._lock:
+                if own in self._callers:
+                    self._callers.remove(own)
+            if own.leads:
+                self._hand_over()
+            raise
 
     @property
     def waiting(self) -> int:
@@ -69,9 +81,10 @@ class Group(Generic[Item, Outcome]):
 
     def _lead(self) -> None:
         """Do the work of all who wait, the leader first, and leave the lead to who comes next."""
-        batch = self._next_batch()
-        self._leader = get_ident()
+        batch: list[_Caller[Item, Outcome]] = []
         try:
+            batch = self._next_batch()
+            self._leader = get_ident()
             outcomes = iter(self._work([item for caller in batch for item in caller.items]))
             for caller in batch:
                 caller.outcomes = [next(outcomes) for _ in caller.items]
@@ -84,7 +97,6 @@ class Group(Generic[Item, Outcome]):
         finally:
             self._hand_over()
             for caller in batch[1:]:
-                caller.leads = False
                 caller.turn.release()
 
     def _next_batch(self) -> list[_Caller[Item, Outcome]]:

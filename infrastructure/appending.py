@@ -14,9 +14,7 @@ from crmcore.application.journal import Appended, Commit, Conflict
 from crmcore.domain.recorded import Stream
 from crmcore.infrastructure.database import Database
 from crmcore.infrastructure.rows import Row, row
-from crmcore.infrastructure.writing import Written, write
-
-BATCH_FACTS_MAX = 10_000
+from crmcore.infrastructure.writing import BATCH_FACTS_MAX, Written, write
 
 _ENDS = """
 SELECT s.kind, s.stream, f.version, f.digest

@@ -24,30 +24,36 @@ _NULL = _LENGTH(-1)
 
 
 class Type(NamedTuple):
-    """A type of elements, its object id and that of its arrays (pg_type.dat), and its writer."""
+    """A type of elements, its object id and that of its arrays (pg_type.dat), and its writer.
+
+    `repeats` says that a column has few values, so that each is written once.
+    """
 
     name: str
     oid: int
     array_oid: int
     encode: Encode
+    repeats: bool
 
 
 def _sized(value: bytes) -> bytes:
     return _LENGTH(len(value)) + value
 
 
-def _uuid(value: UUID) -> bytes:
-    return b"\x00\x00\x00\x10" + value.bytes
+def _uuid(value: UUID | None) -> bytes:
+    return _NULL if value is None else b"\x00\x00\x00\x10" + value.bytes
 
 
-TEXT = Type("text", 25, 1009, lambda value: _sized(value.encode()))
-BYTEA = Type("bytea", 17, 1001, _sized)
-UUID_ = Type("uuid", 2950, 2951, _uuid)
-SMALLINT = Type("smallint", 21, 1005, lambda value: _INT2(2, value))
-INTEGER = Type("integer", 23, 1007, lambda value: _INT4(4, value))
-TIMESTAMPTZ = Type(
-    "timestamptz", 1184, 1185, lambda value: _INT8(8, (value - _EPOCH) // _MICROSECOND)
-)
+def _instant(value: datetime) -> bytes:
+    return _INT8(8, (value - _EPOCH) // _MICROSECOND)
+
+
+TEXT = Type("text", 25, 1009, lambda value: _sized(value.encode()), repeats=True)
+BYTEA = Type("bytea", 17, 1001, _sized, repeats=False)
+UUID_ = Type("uuid", 2950, 2951, _uuid, repeats=False)
+SMALLINT = Type("smallint", 21, 1005, lambda value: _INT2(2, value), repeats=True)
+INTEGER = Type("integer", 23, 1007, lambda value: _INT4(4, value), repeats=True)
+TIMESTAMPTZ = Type("timestamptz", 1184, 1185, _instant, repeats=True)
 TYPES = (TEXT, BYTEA, UUID_, SMALLINT, INTEGER, TIMESTAMPTZ)
 
 
@@ -64,9 +70,12 @@ _CLASSES = {kind: type(f"_{kind.name}_array", (_Array,), {"__slots__": ()}) for 
 
 
 def array(kind: Type, values: Sequence[Any]) -> object:
-    """Return a parameter for `%s::kind[]`; None among the values is NULL."""
-    encode = kind.encode
-    elements = [_NULL if value is None else encode(value) for value in values]
+    """Return a parameter for `%s::kind[]`; only among ids there may be None, which is NULL."""
+    if kind.repeats:
+        written = {value: kind.encode(value) for value in set(values)}
+        elements = [written[value] for value in values]
+    else:
+        elements = [kind.encode(value) for value in values]
     data = _HEADER(1, 1, kind.oid, len(values), 1) + b"".join(elements)
     array: object = _CLASSES[kind](data)
     return array

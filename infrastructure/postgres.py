@@ -20,18 +20,19 @@ from crmcore.application.journal import (
 from crmcore.application.verification import Progress, Verification
 from crmcore.domain.recorded import Fact, Recorded, Stream
 from crmcore.infrastructure import rows
-from crmcore.infrastructure.appending import BATCH_FACTS_MAX, append
+from crmcore.infrastructure.appending import append
 from crmcore.infrastructure.codec import Unreadable
 from crmcore.infrastructure.database import Database, Parameters
 from crmcore.infrastructure.rows import COLUMNS
 from crmcore.infrastructure.sealing import SEALED, close, seal
 from crmcore.infrastructure.verifying import verify
+from crmcore.infrastructure.writing import BATCH_FACTS_MAX
 
 # The facts of a batch have the positions up to its last, in the order of their ordinals.
 _POSITION = "s.last - s.facts + 1 + f.ordinal"
 _SEALED = f"""
 SELECT {_POSITION}, s.recorded_at, {COLUMNS}
-FROM crm.sealed AS s JOIN crm.facts AS f USING (batch)"""  # noqa: S608 - our own columns
+FROM crm.sealed AS s JOIN crm.facts AS f ON f.batch = s.batch AND f.ordinal < s.facts"""  # noqa: S608 - our own columns
 
 _READ = f"""
 SELECT f.digest, {COLUMNS} FROM crm.facts AS f
@@ -55,7 +56,8 @@ ORDER BY f.version LIMIT %(limit)s"""
 
 _ABOUT = f"""{_SEALED}
 WHERE (f.kind, f.stream) IN (
-    SELECT f.kind, f.stream FROM crm.sealed AS s JOIN crm.facts AS f USING (batch)
+    SELECT f.kind, f.stream
+    FROM crm.sealed AS s JOIN crm.facts AS f ON f.batch = s.batch AND f.ordinal < s.facts
     WHERE f.customer = %(customer)s AND {_POSITION} <= %(through)s
 ) AND {_POSITION} <= %(through)s
 ORDER BY s.last, f.ordinal"""  # noqa: S608 - our own columns

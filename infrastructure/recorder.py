@@ -54,13 +54,13 @@ from crmcore.application.journal import (
 )
 from crmcore.domain.recorded import Stream, slot_of
 from crmcore.domain.value import CRMError
-from crmcore.infrastructure.appending import BATCH_FACTS_MAX, ends
+from crmcore.infrastructure.appending import ends
 from crmcore.infrastructure.database import Database, database, migrate
 from crmcore.infrastructure.embedded import server
 from crmcore.infrastructure.postgres import PostgresJournal
 from crmcore.infrastructure.rows import Row
 from crmcore.infrastructure.store import is_url
-from crmcore.infrastructure.writing import Written, write
+from crmcore.infrastructure.writing import BATCH_FACTS_MAX, Written, write
 
 if TYPE_CHECKING:
     from psycopg import Connection

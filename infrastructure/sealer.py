@@ -58,12 +58,18 @@ class Sealer:
     def _run(self) -> None:
         closed_at = self._clock()
         while not self._stopping.wait(self._interval_s):
-            try:
-                self._journal.seal(self._clock())
-                if self._clock() - closed_at >= CLOSE_EVERY:
-                    closed_at = self._clock()
-                    self._journal.position(closed_at)
-            except (StoreError, Conflict) as error:
-                _log.warning("the sealer tries again: %s", error)
-                self._stopping.wait(RETRY_S)
-        self._journal.seal(self._clock())
+            now = self._clock()
+            if self._done(self._journal.seal, now) and now - closed_at >= CLOSE_EVERY:
+                closed_at = now
+                self._done(self._journal.position, now)
+        self._done(self._journal.seal, self._clock())
+
+    def _done(self, work: Callable[[datetime], int], now: datetime) -> bool:
+        """Do a piece of work, and tell that it worked; or say what kept it, and wait a little."""
+        try:
+            work(now)
+        except (StoreError, Conflict) as error:
+            _log.warning("the sealer tries again: %s", error)
+            self._stopping.wait(RETRY_S)
+            return False
+        return True

@@ -7,8 +7,7 @@ is open for long holds up its own facts and nobody else's.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crmcore.application.chain import DIGEST_BYTES, seal_hash
 
@@ -16,23 +15,31 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 SEALED = "crm_sealed"
-BATCHES_MAX = 1_000
+BATCHES_MAX = 500
 TICK = timedelta(microseconds=1)
+
+# A sealer that falls silent in the middle is cut off, so that others can seal.
+_SAFELY = b"""
+SET LOCAL synchronous_commit = on;
+SET LOCAL idle_in_transaction_session_timeout = '10s'"""
 
 _HEAD = "SELECT position, hash, closed_at FROM crm.head FOR UPDATE"
 
-# A writer's login may put any number into the tail; what is sealed, or named twice, stays harmless.
+# A writer's login may put any number into the tail; what is sealed, or names no fact, is harmless.
+# The shape leaves the planner no choice but the indexes, whatever it thinks of the tail's size.
 _TAKE = """
 WITH taken AS (
     DELETE FROM crm.tail
     WHERE batch IN (SELECT batch FROM crm.tail ORDER BY batch LIMIT %s)
     RETURNING batch
-), waiting AS (
-    SELECT DISTINCT batch FROM taken
-    WHERE NOT EXISTS (SELECT FROM crm.sealed AS s WHERE s.batch = taken.batch)
 )
-SELECT batch, min(written_at), string_agg(digest, '' ORDER BY ordinal)
-FROM waiting JOIN crm.facts USING (batch) GROUP BY batch ORDER BY batch"""
+SELECT t.batch, found.written_at, found.digests,
+    (SELECT true FROM crm.sealed AS s WHERE s.batch = t.batch), (SELECT count(*) FROM taken)
+FROM (SELECT DISTINCT batch FROM taken) AS t, LATERAL (
+    SELECT min(written_at) AS written_at, string_agg(digest, '' ORDER BY ordinal) AS digests
+    FROM crm.facts AS f WHERE f.batch = t.batch
+) AS found
+ORDER BY t.batch"""
 
 _PLACE = f"""
 WITH sealed AS (
@@ -48,34 +55,60 @@ WITH sealed AS (
 SELECT pg_notify('{SEALED}', %(position)s::text)"""  # noqa: S608 - our own name
 
 
+class _Head(NamedTuple):
+    """Where the order ends."""
+
+    position: int
+    hash: bytes
+    closed_at: datetime
+
+
+class _Batch(NamedTuple):
+    """Facts that were written together: when, and their digests one behind the other."""
+
+    number: int
+    written_at: datetime
+    digests: bytes
+
+
 def seal(connection: "Connection[Any]", at: datetime) -> bool:
     """Give at most BATCHES_MAX batches their place; return whether some may be left.
 
     The seal is on the disk, with all that it names, before anybody can read by it.
     """
     with connection.transaction():
-        connection.execute("SET LOCAL synchronous_commit = on")
+        connection.execute(_SAFELY)
         head = connection.execute(_HEAD, prepare=True).fetchone()
         assert head is not None, "the head is one row"
-        before, previous, closed_at = head
-        taken = connection.execute(_TAKE, [BATCHES_MAX], prepare=True).fetchall()
-        if not taken:
-            return False
-        times = recorded_times(closed_at, at, [written_at for _, written_at, _ in taken])
-        digests = [digests for _, _, digests in taken]
-        counts = [len(of_batch) // DIGEST_BYTES for of_batch in digests]
-        values = {
-            "before": before,
-            "position": before + sum(counts),
-            "at": at,
-            "closed_at": times[-1],
-            "batches": [batch for batch, _, _ in taken],
-            "counts": counts,
-            "times": times,
-            "hash": seal_hash(previous, before + 1, at, zip(times, digests, strict=True)),
-        }
-        connection.execute(_PLACE, values, prepare=True)
-    return len(taken) == BATCHES_MAX
+        rows = connection.execute(_TAKE, [BATCHES_MAX], prepare=True).fetchall()
+        batches = [
+            _Batch(number, written_at, digests)
+            for number, written_at, digests, sealed, _ in rows
+            if digests is not None and not sealed
+        ]
+        if batches:
+            _place(connection, _Head(*head), batches, at)
+    return bool(rows) and rows[0][-1] == BATCHES_MAX
+
+
+def _place(
+    connection: "Connection[Any]", head: _Head, batches: Sequence[_Batch], at: datetime
+) -> None:
+    """Number the facts of batches, seal them, and move the head on."""
+    times = recorded_times(head.closed_at, at, [batch.written_at for batch in batches])
+    counts = [len(batch.digests) // DIGEST_BYTES for batch in batches]
+    sealed = zip(times, (batch.digests for batch in batches), strict=True)
+    values = {
+        "before": head.position,
+        "position": head.position + sum(counts),
+        "at": at,
+        "closed_at": times[-1],
+        "batches": [batch.number for batch in batches],
+        "counts": counts,
+        "times": times,
+        "hash": seal_hash(head.hash, head.position + 1, at, sealed),
+    }
+    connection.execute(_PLACE.encode(), values, prepare=True)
 
 
 def recorded_times(
@@ -86,10 +119,12 @@ def recorded_times(
     It never runs backwards, it is later than what is closed, and a writer whose clock is ahead
     cannot take it beyond the clock of the sealer.
     """
-    earliest = closed_at + TICK
-    return list(accumulate(written, lambda before, t: max(before, min(t, at)), initial=earliest))[
-        1:
-    ]
+    times: list[datetime] = []
+    latest = closed_at + TICK
+    for written_at in written:
+        latest = max(latest, min(written_at, at))
+        times.append(latest)
+    return times
 
 
 def close(connection: "Connection[Any]", at: datetime) -> None:

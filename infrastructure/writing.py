@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 COPY_FACTS_MIN = 1_000
+BATCH_FACTS_MAX = 10_000
 
 
 class Written(NamedTuple):
@@ -93,7 +94,7 @@ _COPY_TYPES = ["bigint", *(kind.name for kind in _TYPES.values())]
 
 
 def write(connection: "Connection[Any]", commands: Sequence[Written]) -> None:
-    """Write commands and their facts in one transaction, in a fixed order of their keys.
+    """Write commands and their facts in one transaction: facts first, each kind by its keys.
 
     Every writer takes the keys in that order, so two of them never wait for each other in a circle.
     Raises the driver's UniqueViolation if a command or a version is there already.
@@ -106,6 +107,7 @@ def write(connection: "Connection[Any]", commands: Sequence[Written]) -> None:
         values = dict(zip(_TYPES, facts[0], strict=True))
         connection.execute(_ONE, values | {"asked": commands[0].digest}, prepare=True)
         return
+    assert len(facts) <= BATCH_FACTS_MAX, "readers look that far back for the rest of a batch"
     facts.sort(key=lambda fact: fact[1:4])  # kind, stream, version
     if len(facts) < COPY_FACTS_MIN:
         columns = zip(*facts, strict=True) if facts else [()] * len(_TYPES)
@@ -125,11 +127,11 @@ def _copy(
     with connection.transaction():
         row = connection.execute("SELECT nextval('crm.batches')", prepare=True).fetchone()
         assert row is not None
-        connection.execute(_COMMANDS, _asked(commands) | {"batch": row[0]}, prepare=True)
         with connection.cursor().copy(_COPY) as copy:
             copy.set_types(_COPY_TYPES)
             for fact in facts:
                 copy.write_row((row[0], *fact))
+        connection.execute(_COMMANDS, _asked(commands) | {"batch": row[0]}, prepare=True)
         connection.execute("INSERT INTO crm.tail (batch) VALUES (%s)", row, prepare=True)
 
 

@@ -1,6 +1,9 @@
 """Callers share work and keep their own outcomes (docs/adr/0025-shared-transactions.md)."""
 
 import asyncio
+import os
+import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
@@ -93,6 +96,47 @@ def test_a_batch_is_bounded() -> None:
     asked = [[n] * 100 for n in range(2, 12)]
     assert gathered(work, asked) == [[2 * n] * 100 for n in range(2, 12)]
     assert max(map(len, work.batches)) <= BATCH_MAX + 99
+
+
+def test_whoever_leaves_while_waiting_holds_up_nobody() -> None:
+    work = Work(waits=True)
+    group = Group(work)
+    leaving = threading.Event()
+
+    class LeftError(BaseException):
+        pass
+
+    def leave(*_: object) -> None:
+        raise LeftError
+
+    outcomes: list[list[int]] = []
+    first = Thread(target=group, args=([1],))
+    first.start()
+    assert work.started.wait(30)
+    before = signal.signal(signal.SIGUSR1, leave)
+
+    def interrupt() -> None:
+        while group.waiting < 1:
+            pass
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert leaving.wait(30)
+        work.may_go_on.set()
+
+    interrupter = Thread(target=interrupt)
+    interrupter.start()
+    try:
+        with pytest.raises(LeftError):
+            group([2])
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    other = Thread(target=lambda: outcomes.append(group([3])))
+    other.start()
+    while group.waiting < 1:
+        pass
+    leaving.set()
+    for thread in (first, interrupter, other):
+        thread.join(30)
+    assert outcomes == [[6]]
 
 
 def test_work_that_asks_for_more_does_not_wait_for_itself() -> None:

@@ -379,7 +379,7 @@ def test_what_a_writer_slips_in_among_the_sealed_is_found(postgres_url: str) -> 
         crm.position()
         with psycopg.connect(postgres_url) as connection:
             connection.execute("CREATE TEMP TABLE f AS TABLE crm.facts")
-            connection.execute("UPDATE f SET stream = gen_random_uuid()")
+            connection.execute("UPDATE f SET stream = gen_random_uuid(), ordinal = 1")
             connection.execute("GRANT SELECT ON f TO crm_writer; SET ROLE crm_writer")
             connection.execute("INSERT INTO crm.facts SELECT * FROM f")
         what = {problem.what for problem in crm.verify().problems}

@@ -422,7 +422,6 @@ def test_while_a_sealer_hangs_others_write_and_read_but_cannot_seal(store: Store
     assert store.log() == [Place(1, early, 1), Place(2, early, 2), Place(3, late, 1)]
 
 
-@pytest.mark.xfail(strict=True, reason="facts_batch is no unique index yet")
 def test_a_number_that_was_given_before_is_refused_when_it_is_written(store: Store) -> None:
     writer, sealer, stream = store.connection(), store.connection(), uuid4()
     write(writer, [store.written(stream, 1)])
@@ -432,7 +431,6 @@ def test_a_number_that_was_given_before_is_refused_when_it_is_written(store: Sto
         write(writer, [store.written(uuid4(), 1)])
 
 
-@pytest.mark.xfail(strict=True, reason="what is read is not limited to what was sealed of a batch")
 def test_what_is_added_to_a_sealed_batch_gets_no_place(store: Store) -> None:
     writer, sealer, stream = store.connection(), store.connection(), uuid4()
     for version in (1, 2):
@@ -448,7 +446,6 @@ def test_what_is_added_to_a_sealed_batch_gets_no_place(store: Store) -> None:
         assert crm.verify().problems
 
 
-@pytest.mark.xfail(strict=True, reason="COPY takes commands before facts, a statement after them")
 def test_many_and_few_facts_take_their_keys_in_the_same_order(
     store: Store, aside: ThreadPoolExecutor
 ) -> None:

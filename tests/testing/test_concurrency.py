@@ -219,7 +219,7 @@ def test_a_reader_in_the_order_of_transaction_ids_inverts_streams(postgres_url: 
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             yield TransactionIdLog(connection)
 
-    assert faults(check(opening, SHORT)) == {"inversions"}
+    assert check(opening, SHORT).inversions > 0
 
 
 def test_the_command_makes_a_database_and_drops_it(
