@@ -26,7 +26,8 @@ def carry_out(requests: Sequence[Request], attempt: Attempt) -> list[Outcome]:
     """
     rounds = _Rounds(requests)
     while rounds.asked:
-        sleep(rounds.pause_s)
+        if rounds.pause_s:
+            sleep(rounds.pause_s)
         try:
             rounds.came(attempt(rounds.asked))
         except Unreachable as error:
@@ -38,7 +39,8 @@ async def carry_out_async(requests: Sequence[Request], attempt: AsyncAttempt) ->
     """Do as `carry_out` does, and leave the event loop to others meanwhile."""
     rounds = _Rounds(requests)
     while rounds.asked:
-        await asyncio.sleep(rounds.pause_s)
+        if rounds.pause_s:
+            await asyncio.sleep(rounds.pause_s)
         try:
             rounds.came(await attempt(rounds.asked))
         except Unreachable as error:

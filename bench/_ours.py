@@ -40,13 +40,13 @@ class Ours:
     def append_sync(self, callers: int, seconds: float) -> Sample:
         """Append one commit of one fact a call; threads share transactions."""
         with CRM.open(self.url) as crm:
-            group = Group(_appending(crm))
+            group = Group(_appending(crm), keys=_streams)
             return run_threads([_in_thread(group) for _ in range(callers)], seconds)
 
     def append_async(self, callers: int, seconds: float) -> Sample:
         """Append one commit of one fact a call; tasks share transactions."""
         with CRM.open(self.url) as crm:
-            group = AsyncGroup(Group(_appending(crm)))
+            group = AsyncGroup(Group(_appending(crm), keys=_streams))
             return run_tasks(nullcontext([_in_task(group) for _ in range(callers)]), seconds)
 
     def bulk(self, seconds: float) -> Sample:
@@ -70,6 +70,10 @@ def _appending(crm: CRM) -> Callable[[Sequence[Commit]], list[bool]]:
         return [commit.command_id not in appended.lost for commit in commits]
 
     return append
+
+
+def _streams(commit: Commit) -> Sequence[Stream]:
+    return commit.streams
 
 
 def _in_thread(group: Group[Commit, bool]) -> Call:

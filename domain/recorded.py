@@ -13,7 +13,7 @@ Event_co = TypeVar("Event_co", covariant=True)
 SLOTS = 4096
 
 
-class Stream(Value):
+class Stream(Value, cache_hash=True):
     """The history of one aggregate."""
 
     kind: str

@@ -28,39 +28,59 @@ from crmcore.infrastructure.sealing import SEALED, close, seal
 from crmcore.infrastructure.verifying import verify
 from crmcore.infrastructure.writing import BATCH_FACTS_MAX
 
+# Each join is by index, one row of the left side after the other: OFFSET 0 leaves the planner no
+# choice, who knows nothing of tables that grow fast, and keeps the plan that it made when they were
+# small.
+_FACTS_OF = """CROSS JOIN LATERAL (
+    SELECT * FROM crm.facts AS f WHERE f.kind = s.kind AND f.stream = s.stream OFFSET 0
+) AS f"""
+_PLACE_OF = """CROSS JOIN LATERAL (
+    SELECT * FROM crm.sealed AS s WHERE s.batch = f.batch AND f.ordinal < s.facts OFFSET 0
+) AS b"""
 # The facts of a batch have the positions up to its last, in the order of their ordinals.
-_POSITION = "s.last - s.facts + 1 + f.ordinal"
-_SEALED = f"""
-SELECT {_POSITION}, s.recorded_at, {COLUMNS}
-FROM crm.sealed AS s JOIN crm.facts AS f ON f.batch = s.batch AND f.ordinal < s.facts"""  # noqa: S608 - our own columns
+_POSITION = "b.last - b.facts + 1 + f.ordinal"
+_SEALED = f"SELECT {_POSITION}, b.recorded_at, {COLUMNS}"
 
 _READ = f"""
-SELECT f.digest, {COLUMNS} FROM crm.facts AS f
-WHERE (kind, stream) IN (SELECT * FROM unnest(%s::text[], %s::uuid[]))
-ORDER BY kind, stream, version"""  # noqa: S608 - our own columns
+SELECT f.digest, {COLUMNS}
+FROM unnest(%s::text[], %s::uuid[]) AS s (kind, stream) {_FACTS_OF}
+ORDER BY f.kind, f.stream, f.version"""  # noqa: S608 - our own columns
 
 _DONE = f"""
 SELECT c.command_id, c.digest, {COLUMNS}
-FROM crm.commands AS c LEFT JOIN crm.facts AS f USING (batch, command_id)
-WHERE c.command_id = ANY(%s) ORDER BY c.command_id, f.ordinal"""  # noqa: S608 - our own columns
+FROM unnest(%s::uuid[]) AS asked (id) CROSS JOIN LATERAL (
+    SELECT * FROM crm.commands AS c WHERE c.command_id = asked.id OFFSET 0
+) AS c LEFT JOIN LATERAL (
+    SELECT * FROM crm.facts AS f WHERE f.batch = c.batch AND f.command_id = c.command_id OFFSET 0
+) AS f ON true
+ORDER BY c.command_id, f.ordinal"""  # noqa: S608 - our own columns
 
-_PAGE = f"""{_SEALED}
-WHERE s.last > %(after)s AND s.last < %(through)s + {BATCH_FACTS_MAX}
-    AND {_POSITION} > %(after)s AND {_POSITION} <= %(through)s
-ORDER BY s.last, f.ordinal"""
+_PAGE = f"""
+{_SEALED}
+FROM (
+    SELECT * FROM crm.sealed AS s
+    WHERE s.last > %(after)s AND s.last < %(through)s + {BATCH_FACTS_MAX} OFFSET 0
+) AS b CROSS JOIN LATERAL (
+    SELECT * FROM crm.facts AS f WHERE f.batch = b.batch AND f.ordinal < b.facts OFFSET 0
+) AS f
+WHERE {_POSITION} > %(after)s AND {_POSITION} <= %(through)s
+ORDER BY b.last, f.ordinal"""  # noqa: S608 - our own columns
 
-_STREAM_PAGE = f"""{_SEALED}
-WHERE f.kind = %(kind)s AND f.stream = %(id)s
-    AND {_POSITION} > %(after)s AND {_POSITION} <= %(through)s
+_STREAM_PAGE = f"""
+{_SEALED}
+FROM (SELECT %(kind)s::text AS kind, %(id)s::uuid AS stream) AS s {_FACTS_OF} {_PLACE_OF}
+WHERE {_POSITION} > %(after)s AND {_POSITION} <= %(through)s
 ORDER BY f.version LIMIT %(limit)s"""
 
-_ABOUT = f"""{_SEALED}
-WHERE (f.kind, f.stream) IN (
-    SELECT f.kind, f.stream
-    FROM crm.sealed AS s JOIN crm.facts AS f ON f.batch = s.batch AND f.ordinal < s.facts
-    WHERE f.customer = %(customer)s AND {_POSITION} <= %(through)s
-) AND {_POSITION} <= %(through)s
-ORDER BY s.last, f.ordinal"""  # noqa: S608 - our own columns
+_ABOUT = f"""
+{_SEALED}
+FROM (
+    SELECT DISTINCT f.kind, f.stream
+    FROM (SELECT * FROM crm.facts AS f WHERE f.customer = %(customer)s OFFSET 0) AS f {_PLACE_OF}
+    WHERE {_POSITION} <= %(through)s
+) AS s {_FACTS_OF} {_PLACE_OF}
+WHERE {_POSITION} <= %(through)s
+ORDER BY b.last, f.ordinal"""  # noqa: S608 - our own columns
 
 _OPEN = "SELECT position, EXISTS (SELECT FROM crm.tail) FROM crm.head"
 _KNOWN = """

@@ -108,7 +108,7 @@ def write(connection: "Connection[Any]", commands: Sequence[Written]) -> None:
         connection.execute(_ONE, values | {"asked": commands[0].digest}, prepare=True)
         return
     assert len(facts) <= BATCH_FACTS_MAX, "readers look that far back for the rest of a batch"
-    facts.sort(key=lambda fact: fact[1:4])  # kind, stream, version
+    facts.sort(key=_key)
     if len(facts) < COPY_FACTS_MIN:
         columns = zip(*facts, strict=True) if facts else [()] * len(_TYPES)
         parameters: dict[str, object] = {
@@ -135,8 +135,13 @@ def _copy(
         connection.execute("INSERT INTO crm.tail (batch) VALUES (%s)", row, prepare=True)
 
 
+def _key(fact: tuple[Any, ...]) -> tuple[str, bytes, int]:
+    """Return kind, stream and version: the bytes of an id compare much faster than the id."""
+    return fact[1], fact[2].bytes, fact[3]
+
+
 def _asked(commands: Sequence[Written]) -> dict[str, object]:
-    ordered = sorted(commands, key=lambda command: command.command_id)
+    ordered = sorted(commands, key=lambda command: command.command_id.bytes)
     return {
         "ids": array(UUID_, [command.command_id for command in ordered]),
         "asked": array(BYTEA, [command.digest for command in ordered]),

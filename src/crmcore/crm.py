@@ -94,7 +94,8 @@ class CRM:
         self.deciders = deciders(self.policies)
         self._by_command = {c: d for d in self.deciders for c in get_args(d.commands)}
         self._attempt = Group(
-            partial(attempt, journal=journal, policy=self.policies.label, clock=clock)
+            partial(attempt, journal=journal, policy=self.policies.label, clock=clock),
+            keys=lambda asked: (asked.id, *asked.streams),
         )
         self._attempt_async = AsyncGroup(self._attempt)
         self._resources = ExitStack()
