@@ -16,6 +16,7 @@ from crmcore.application.journal import (
     Done,
     NotSettled,
     Past,
+    StoreError,
 )
 from crmcore.application.verification import Progress, Verification
 from crmcore.domain.recorded import Fact, Recorded, Stream
@@ -121,7 +122,7 @@ class PostgresJournal:
 
     def seal(self, at: datetime) -> int:
         """Give everything appended by now its place in the order; return the last position."""
-        position, waits = self._database.query(_OPEN)[0]
+        position, waits = _the_head(self._database.query(_OPEN))
         if not waits or not self._may_seal:
             return int(position)
         with self._database.connection() as connection:
@@ -177,13 +178,14 @@ class PostgresJournal:
 
     def position(self, known_at: datetime | None = None) -> int:
         """Return the position of the last fact recorded by an instant, or of the last of all."""
-        [(position, closed_at)] = self._database.query("SELECT position, closed_at FROM crm.head")
+        found = self._database.query("SELECT position, closed_at FROM crm.head")
+        position, closed_at = _the_head(found)
         if known_at is None:
             return int(position)
         if known_at > closed_at:
             self._close(known_at, closed_at)
-        found = self._database.query(_KNOWN, [known_at])
-        return int(found[0][0]) if found else 0
+        known = self._database.query(_KNOWN, [known_at])
+        return int(known[0][0]) if known else 0
 
     def _close(self, known_at: datetime, closed_at: datetime) -> None:
         if not self._may_seal:
@@ -202,6 +204,13 @@ class PostgresJournal:
 
     def _rows(self, sql: str, parameters: Parameters) -> list[Recorded[Any] | Corrupt]:
         return [_sealed(row[0], row[1], row[2:]) for row in self._database.query(sql, parameters)]
+
+
+def _the_head(found: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Return the one row of the head; raise StoreError if somebody has taken it away."""
+    if not found:
+        raise StoreError("the log has lost its head: `crmcore verify` tells what else is wrong")
+    return found[0]
 
 
 def _sealed(position: int, recorded_at: datetime, stored: Sequence[Any]) -> Recorded[Any] | Corrupt:

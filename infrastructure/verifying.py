@@ -6,6 +6,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crmcore.application.chain import GENESIS, seal_hash
+from crmcore.application.journal import StoreError
 from crmcore.application.verification import PROBLEMS_MAX, Problem, Progress, Verification
 from crmcore.domain.recorded import Stream
 from crmcore.infrastructure.database import Database
@@ -68,10 +69,10 @@ class _Batch(NamedTuple):
 class _Checks:
     """Counts what is checked and keeps what is wrong."""
 
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self.facts = self.streams = self.seals = 0
+    def __init__(self, progress: Progress | None) -> None:
+        self.facts = self.streams = self.seals = self.total = 0
+        self.head = _Seal(0, FIRST_INSTANT, GENESIS)
         self.problems: list[Problem] = []
-        self._total = total
         self._progress = progress
 
     def found(self, problems: Iterable[Problem]) -> None:
@@ -82,7 +83,7 @@ class _Checks:
         """Say how far the check has come."""
         self.facts += 1
         if self._progress is not None and self.facts % PAGE == 0:
-            self._progress(self.facts, self._total)
+            self._progress(self.facts, self.total)
 
 
 def verify(database: Database, progress: Progress | None = None) -> Verification:
@@ -91,28 +92,40 @@ def verify(database: Database, progress: Progress | None = None) -> Verification
     Facts are read once by stream, for their chains, and their digests once more in the order of the
     seals; memory stays small.
     """
-    with database.transaction() as connection:
-        connection.execute(_SNAPSHOT)
-        [(total,)] = connection.execute("SELECT count(*) FROM crm.facts").fetchall()
-        checks = _Checks(total, progress)
-        for (kind, stream), rows in groupby(_rows(connection, _CHAINS), key=lambda row: row[2:4]):
-            checks.streams += 1
-            checks.found(_chain_problems(Stream(kind=kind, id=stream), rows, checks))
-        [head] = connection.execute("SELECT position, closed_at, hash FROM crm.head").fetchall()
-        seals = [_Seal(*row) for row in connection.execute(_SEALS)]
-        checks.seals = len(seals)
-        checks.found(_order_problems(_rows(connection, _ORDER), seals, _Seal(*head)))
-        checks.found(
-            Problem(what=what, stream=kind and Stream(kind=kind, id=stream), version=version)
-            for what, kind, stream, version in _rows(connection, _STRAYS)
-        )
+    checks = _Checks(progress)
+    try:
+        with database.transaction() as connection:
+            connection.execute(_SNAPSHOT)
+            _check(connection, checks)
+    except StoreError as error:
+        if type(error) is not StoreError:  # the store has trouble of its own
+            raise
+        checks.found([Problem(what=f"a stored value cannot be read: {error}")])
     return Verification(
         facts=checks.facts,
         streams=checks.streams,
         seals=checks.seals,
-        position=head[0],
-        hash=head[2].hex(),
+        position=checks.head.position,
+        hash=checks.head.hash.hex(),
         problems=tuple(checks.problems),
+    )
+
+
+def _check(connection: "Connection[Any]", checks: _Checks) -> None:
+    """Read all there is, and keep what is wrong with it."""
+    [(total,)] = connection.execute("SELECT count(*) FROM crm.facts").fetchall()
+    checks.total = total
+    for (kind, stream), rows in groupby(_rows(connection, _CHAINS), key=lambda row: row[2:4]):
+        checks.streams += 1
+        checks.found(_chain_problems(Stream(kind=kind, id=stream), rows, checks))
+    found = connection.execute("SELECT position, closed_at, hash FROM crm.head").fetchall()
+    checks.head = _Seal(*found[0]) if found else _Seal(0, FIRST_INSTANT, GENESIS)
+    seals = [_Seal(*row) for row in connection.execute(_SEALS)]
+    checks.seals = len(seals)
+    checks.found(_order_problems(_rows(connection, _ORDER), seals, checks.head))
+    checks.found(
+        Problem(what=what, stream=kind and Stream(kind=kind, id=stream), version=version)
+        for what, kind, stream, version in _rows(connection, _STRAYS)
     )
 
 
