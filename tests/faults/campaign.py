@@ -2,8 +2,8 @@
 
     python tests/faults/campaign.py [--long] [--seed N] [--only NAME ...] [--json]
 
-Runs on PostgreSQL servers of its own, in folders that go at the end. The short form takes about a
-minute and runs with the tests, the long form does ten times as much. Exits with 1 if a promise was
+Runs on PostgreSQL servers of its own, in folders that go at the end. The short form runs with the
+tests; the long form does ten times as much, in about ten minutes. Exits with 1 if a promise was
 broken.
 """
 
