@@ -7,13 +7,15 @@ company: a single caller's batch is his own.
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from threading import Lock, get_ident
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from crmcore.application.journal import Unreachable
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+
+Asker: TypeAlias = tuple[Sequence[Item], "asyncio.Future[list[Outcome]]"]
 
 BATCH_MAX = 128
 LANES = 2
@@ -151,7 +153,7 @@ class _Inbox(Generic[Item, Outcome]):
     """What came in from one event loop, and the tasks that carry it out."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Sequence[Item], asyncio.Future[list[Outcome]]]] = []
+        self.waiting: list[Asker[Item, Outcome]] = []
         self.tasks: set[asyncio.Task[None]] = set()  # the loop itself holds on to none
         self.running = 0
 
@@ -180,21 +182,24 @@ class AsyncGroup(Generic[Item, Outcome]):
 
     async def _carry_out(self, inbox: _Inbox[Item, Outcome]) -> None:
         """Carry out what waits until nothing does."""
-        while inbox.waiting:
-            batch, inbox.waiting = inbox.waiting[:BATCH_MAX], inbox.waiting[BATCH_MAX:]
-            try:
-                found = await asyncio.to_thread(
-                    self._group, [i for items, _ in batch for i in items]
-                )
-            except Unreachable as error:
-                _fail(batch, error)
-            except Exception:  # noqa: BLE001 - it meets the caller whose items they are
-                await asyncio.gather(*(self._alone(*caller) for caller in batch))
-            else:
-                outcomes = iter(found)
-                for items, future in batch:
-                    _settle(future, [next(outcomes) for _ in items])
-        inbox.running -= 1
+        try:
+            while inbox.waiting:
+                batch, inbox.waiting = inbox.waiting[:BATCH_MAX], inbox.waiting[BATCH_MAX:]
+                await self._carry_out_batch(batch)
+        finally:
+            inbox.running -= 1
+
+    async def _carry_out_batch(self, batch: "Sequence[Asker[Item, Outcome]]") -> None:
+        try:
+            found = await asyncio.to_thread(self._group, [i for items, _ in batch for i in items])
+        except Unreachable as error:
+            _fail(batch, error)
+        except Exception:  # noqa: BLE001 - it meets the caller whose items they are
+            await asyncio.gather(*(self._alone(*caller) for caller in batch))
+        else:
+            outcomes = iter(found)
+            for items, future in batch:
+                _settle(future, [next(outcomes) for _ in items])
 
     async def _alone(self, items: Sequence[Item], future: "asyncio.Future[list[Outcome]]") -> None:
         try:
@@ -208,9 +213,7 @@ def _settle(future: "asyncio.Future[list[Outcome]]", outcomes: list[Outcome]) ->
         future.set_result(outcomes)
 
 
-def _fail(
-    batch: Sequence[tuple[Sequence[Item], "asyncio.Future[list[Outcome]]"]], error: Exception
-) -> None:
+def _fail(batch: "Sequence[Asker[Item, Outcome]]", error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)
