@@ -166,6 +166,8 @@ class _Run:
                     if progress is not None:
                         progress(self.facts, load.facts)
                 seconds = perf_counter() - began
+                if progress is not None:
+                    progress(self.facts, load.facts)
                 for writer in writers:
                     writer.result()
                 self._all_written.set()
