@@ -25,16 +25,6 @@ class Writers:
         self._threads = ThreadPoolExecutor(len(crms))
         self._ends: list[Future[None]] = []
 
-    @property
-    def unknown(self) -> set[int]:
-        """The commands that were answered with an error."""
-        return {job.number for job, _ in self.refused} - self.acknowledged
-
-    @property
-    def is_done(self) -> bool:
-        """Whether there is nothing left to write."""
-        return all(end.done() for end in self._ends)
-
     def repeat(self, crm: CRM) -> int:
         """Carry out again what was answered with an error; return how much had been carried out."""
         unheard = 0
