@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from time import sleep
+from time import monotonic, sleep
 from typing import TypeAlias
 
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from crmcore.application.journal import Conflict, Unreachable
 ATTEMPTS_MAX = 10
 PAUSE_S = 0.002
 PAUSE_S_MAX = 1.0
+PATIENCE_S = 60
 
 Attempt: TypeAlias = Callable[[Sequence[Asked]], list[Outcome]]
 AsyncAttempt: TypeAlias = Callable[[Sequence[Asked]], Awaitable[list[Outcome]]]
@@ -56,6 +57,7 @@ class _Rounds:
         self.outcomes: list[Outcome] = []
         self.pause_s = 0.0
         self._attempts = 0
+        self._deadline = monotonic() + PATIENCE_S
         self._places: list[int] = []
         for place, request in enumerate(requests):
             try:
@@ -81,7 +83,7 @@ class _Rounds:
     def missed(self, error: Unreachable) -> None:
         """Keep everything for the next attempt; after the last, raise what was in the way."""
         self._again(self.asked)
-        if self._attempts == ATTEMPTS_MAX:
+        if self._attempts == ATTEMPTS_MAX or monotonic() > self._deadline:
             raise error
 
     def _again(self, asked: Sequence[Asked]) -> None:

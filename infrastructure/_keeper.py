@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 READY = b"ready"
 TAKEN = b"taken"
 POLL_SECONDS = 0.01
+STOP_SECONDS_MAX = 10
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
@@ -116,9 +117,17 @@ def _end_with_parent() -> Callable[[], None] | None:
 
 
 def _stop_when_alone(users: int, server: "subprocess.Popen[bytes]") -> None:
-    """Shut the server down as soon as no other process holds this lock."""
+    """Shut the server down as soon as no other process holds this lock.
+
+    PostgreSQL 18 hangs when it is asked to while it recovers from a crash; then it is told to, and
+    recovers the next time.
+    """
     fcntl.flock(users, fcntl.LOCK_EX)
     server.send_signal(signal.SIGINT)
+    try:
+        server.wait(STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        server.send_signal(signal.SIGQUIT)
 
 
 def _await_ready(server: "subprocess.Popen[bytes]", state: Path) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # psycopg is imported late: without libpq the import fails, a
     from psycopg import Connection
     from psycopg_pool import ConnectionPool
 
+    from crmcore.infrastructure.patience import Patient
+
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60
 SILENCE_MAX_S = 30
@@ -50,13 +52,14 @@ SET default_transaction_isolation = 'read committed';
 SET timezone = 'UTC';
 SET plan_cache_mode = 'force_generic_plan';
 SELECT set_config('statement_timeout', '{STATEMENT_TIMEOUT_S}s', false)
-    WHERE current_setting('statement_timeout') = '0'"""
+    WHERE current_setting('statement_timeout') = '0';
+SELECT setting::integer FROM pg_settings WHERE name = 'statement_timeout'"""  # noqa: S608 - our own numbers
 
 
 class Database:
     """A pool of connections; what goes wrong on them comes out as an error of ours."""
 
-    def __init__(self, pool: "ConnectionPool[Connection[Any]]") -> None:
+    def __init__(self, pool: "ConnectionPool[Patient]") -> None:
         self._pool = pool
 
     @contextmanager
@@ -66,7 +69,7 @@ class Database:
             with translated(), self._pool.connection() as connection:
                 yield connection
         except Unreachable:
-            self._pool.check()  # where one connection broke, the idle ones did too
+            self._pool.drain()  # where one connection broke, the others did too
             raise
 
     @contextmanager
@@ -153,9 +156,13 @@ def database(url: str) -> Iterator[Database]:
     check_schema(url)
     from psycopg_pool import ConnectionPool
 
-    opened: ConnectionPool[Connection[Any]] = ConnectionPool(
+    from crmcore.infrastructure.patience import Patient
+
+    opened: ConnectionPool[Patient] = ConnectionPool(
         conninfo(url),
         kwargs={"autocommit": True},
+        connection_class=Patient,
+        timeout=CONNECT_TIMEOUT_S,
         configure=_configure,
         min_size=1,
         max_size=CONNECTIONS_MAX,
@@ -196,8 +203,13 @@ def conninfo(url: str) -> str:
     return str(psycopg.conninfo.make_conninfo(**_SETTINGS | given))
 
 
-def _configure(connection: "Connection[Any]") -> None:
-    connection.execute(_SESSION.encode())
+def _configure(connection: "Patient") -> None:
+    said = connection.execute(_SESSION.encode())
+    while said.nextset():
+        pass
+    [(statement_ms,)] = said.fetchall()
+    silence_ms = int(connection.info.get_parameters()["tcp_user_timeout"])
+    connection.answer_s_max = (statement_ms + silence_ms) / 1000
     arrays.register(connection)
 
 

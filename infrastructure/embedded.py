@@ -196,7 +196,7 @@ def _found(directory: Path) -> str | None:
     try:
         pid, _, _, port, sockets, *_, status = map(str.strip, state.read_text().splitlines())
         if _is_free(directory / "keeper.lock"):  # killed; where the server did not notice, it must
-            os.kill(abs(int(pid)), signal.SIGINT)  # negative while one program uses the data alone
+            os.kill(abs(int(pid)), signal.SIGQUIT)  # negative while one program uses the data alone
             return None
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(f"{sockets}/.s.PGSQL.{port}")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crmcore.application.chain import DIGEST_BYTES, seal_hash
+from crmcore.application.chain import DIGEST_BYTES, GENESIS, seal_hash
+from crmcore.application.journal import StoreError
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -23,6 +24,7 @@ _SAFELY = b"""
 SET LOCAL synchronous_commit = on;
 SET LOCAL idle_in_transaction_session_timeout = '10s'"""
 
+ALTERED = "the log does not end where it was sealed last: nothing is sealed on it"
 _HEAD = "SELECT position, hash, closed_at FROM crm.head FOR UPDATE"
 
 # A writer's login may put any number into the tail; what is sealed, or names no fact, is harmless.
@@ -34,7 +36,9 @@ WITH taken AS (
     RETURNING batch
 )
 SELECT t.batch, found.written_at, found.digests,
-    (SELECT true FROM crm.sealed AS s WHERE s.batch = t.batch), (SELECT count(*) FROM taken)
+    (SELECT true FROM crm.sealed AS s WHERE s.batch = t.batch), (SELECT count(*) FROM taken),
+    (SELECT max(last) FROM crm.sealed), (SELECT max(position) FROM crm.seals),
+    (SELECT hash FROM crm.seals ORDER BY position DESC LIMIT 1)
 FROM (SELECT DISTINCT batch FROM taken) AS t, LATERAL (
     SELECT min(written_at) AS written_at, string_agg(digest, '' ORDER BY ordinal) AS digests
     FROM crm.facts AS f WHERE f.batch = t.batch
@@ -79,16 +83,20 @@ def seal(connection: "Connection[Any]", at: datetime) -> bool:
     with connection.transaction():
         connection.execute(_SAFELY)
         head = connection.execute(_HEAD, prepare=True).fetchone()
-        assert head is not None, "the head is one row"
+        if head is None:
+            raise StoreError(ALTERED)
         rows = connection.execute(_TAKE, [BATCHES_MAX], prepare=True).fetchall()
+        end = rows[0][5:] if rows and rows[0][5] else (0, 0, GENESIS)
+        if rows and end != (head[0], head[0], head[1]):
+            raise StoreError(ALTERED)
         batches = [
             _Batch(number, written_at, digests)
-            for number, written_at, digests, sealed, _ in rows
+            for number, written_at, digests, sealed, *_ in rows
             if digests is not None and not sealed
         ]
         if batches:
             _place(connection, _Head(*head), batches, at)
-    return bool(rows) and rows[0][-1] == BATCHES_MAX
+    return bool(rows) and rows[0][4] == BATCHES_MAX
 
 
 def _place(

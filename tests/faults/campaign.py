@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from crmcore.infrastructure.embedded import server
 from tests.faults.contention import ids_reused, opposite_orders, time_is_up
 from tests.faults.cut import connections_cut
+from tests.faults.dark import network_dark
 from tests.faults.disk import disk_full
 from tests.faults.intruder import intruder
 from tests.faults.killed import (
@@ -42,6 +43,7 @@ FAULTS: Mapping[str, Fault] = {
     "sealer killed": sealer_killed,
     "opposite orders": opposite_orders,
     "disk full": disk_full,
+    "network dark": network_dark,
     "idle transaction elsewhere": idle_transaction_elsewhere,
     "dumped and restored": dumped_and_restored,
     "ids reused": ids_reused,
