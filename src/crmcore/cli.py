@@ -1,5 +1,6 @@
 """The command line: the same verbs as the facade, for people and, with --json, for programs."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -262,11 +263,16 @@ def _answering() -> Iterator[None]:
 
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
-    """End without a word when somebody presses Ctrl-C."""
+    """End without a word when somebody presses Ctrl-C, or a service is told to end."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in signals]
     try:
         yield
     except KeyboardInterrupt:
         err.print()
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 @contextmanager
