@@ -144,8 +144,9 @@ class Consumer:
     def run(self, handle: Handler, *, stop: Event, limit: int = LIMIT) -> None:
         """Deliver until `stop` is set, and wait for the next seal whenever all is delivered."""
         while not stop.is_set():
-            if self.deliver(handle, limit=limit).position >= self._journal.position():
-                self._journal.wait(self._journal.position(), WAIT_S)
+            delivered = self.deliver(handle, limit=limit)
+            if delivered.position >= delivered.last:
+                self._journal.wait(delivered.last, WAIT_S)
 
 
 def followed(

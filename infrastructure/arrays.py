@@ -1,7 +1,7 @@
 """PostgreSQL arrays in their binary form: whole columns of facts as parameters.
 
-psycopg writes lists too, one value at a time in Python: for a batch of facts that takes three times
-as long on both sides (measured: 120 against 43 microseconds a fact, columns of 64).
+psycopg writes lists too, as text and one value at a time; here a value that repeats in its column
+is written once, and the server has no text to parse.
 """
 
 from collections.abc import Callable, Sequence

@@ -63,37 +63,26 @@ def row(fact: Fact[Any], written_at: datetime) -> Row:
 
 def fact(stored: Sequence[Any]) -> Fact[Any]:
     """Return the fact of a row; raise Unreadable if its event is none of ours."""
-    row = Row(*stored)
-    return Fact(
-        stream=Stream(kind=row.kind, id=row.stream),
-        version=row.version,
-        event=CODEC.load(row.name, row.schema_version, row.payload),
-        effective_at=row.effective_at,
-        actor=row.actor,
-        reason=row.reason,
-        command_id=row.command_id,
-        correlation_id=row.correlation_id,
-        causation_id=row.causation_id,
-        policy=row.policy,
-        customer=row.customer,
-    )
+    return Fact(**_said(stored))
 
 
 def recorded(position: int, recorded_at: datetime, stored: Sequence[Any]) -> Recorded[Any]:
     """Return the fact of a row that is sealed; raise Unreadable if its event is none of ours."""
+    return Recorded(**_said(stored), recorded_at=recorded_at, position=position)
+
+
+def _said(stored: Sequence[Any]) -> dict[str, Any]:
     row = Row(*stored)
-    return Recorded(
-        stream=Stream(kind=row.kind, id=row.stream),
-        version=row.version,
-        event=CODEC.load(row.name, row.schema_version, row.payload),
-        effective_at=row.effective_at,
-        actor=row.actor,
-        reason=row.reason,
-        command_id=row.command_id,
-        correlation_id=row.correlation_id,
-        causation_id=row.causation_id,
-        policy=row.policy,
-        customer=row.customer,
-        recorded_at=recorded_at,
-        position=position,
-    )
+    return {
+        "stream": Stream(kind=row.kind, id=row.stream),
+        "version": row.version,
+        "event": CODEC.load(row.name, row.schema_version, row.payload),
+        "effective_at": row.effective_at,
+        "actor": row.actor,
+        "reason": row.reason,
+        "command_id": row.command_id,
+        "correlation_id": row.correlation_id,
+        "causation_id": row.causation_id,
+        "policy": row.policy,
+        "customer": row.customer,
+    }
