@@ -7,16 +7,20 @@ behind it wait in their order, the other streams go on, and `resume` takes up wh
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from logging import getLogger
 from threading import Event
 from typing import Any, Protocol, TypeAlias
 
-from crmcore.application.journal import Conflict, Corrupt, Journal, StoreError
+from crmcore.application.journal import Conflict, Corrupt, Journal, StoreError, Unreachable
 from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.value import Value
 
 LIMIT = 500
 WAIT_S = 0.2
 REASON_MAX = 500
+RETRY_S = 1.0
+
+_log = getLogger("crmcore")
 
 Item: TypeAlias = Recorded[Any] | Corrupt
 Handler: TypeAlias = Callable[[Recorded[Any], Any], object]
@@ -142,11 +146,19 @@ class Consumer:
             return Delivered(position=work.position, last=last, handled=handled, parked=still)
 
     def run(self, handle: Handler, *, stop: Event, limit: int = LIMIT) -> None:
-        """Deliver until `stop` is set, and wait for the next seal whenever all is delivered."""
+        """Deliver until `stop` is set, and wait for the next seal whenever all is delivered.
+
+        It goes on when a server that was away is back, and after a lost race. Raises any other
+        StoreError.
+        """
         while not stop.is_set():
-            delivered = self.deliver(handle, limit=limit)
-            if delivered.position >= delivered.last:
-                self._journal.wait(delivered.last, WAIT_S)
+            try:
+                delivered = self.deliver(handle, limit=limit)
+                if delivered.position >= delivered.last:
+                    self._journal.wait(delivered.last, WAIT_S)
+            except (Unreachable, Conflict) as error:
+                _log.warning("consumer %s tries again: %s", self.name, error)
+                stop.wait(RETRY_S)
 
 
 def followed(

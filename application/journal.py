@@ -58,6 +58,10 @@ class SchemaTooNew(StoreError):
     """A newer crmcore wrote the schema; this one must not touch it."""
 
 
+class SchemaTooOld(StoreError):
+    """An unreleased crmcore wrote the schema, in a form that is not kept."""
+
+
 class CorruptFact(StoreError):
     """A stored fact cannot be read; `position` is None while it has none."""
 

@@ -80,7 +80,7 @@ def _in_thread(group: Group[Commit, bool]) -> Call:
     stream, versions = Stream(kind="customer", id=uuid4()), count(1)
 
     def call() -> None:
-        if group([_commit(stream, next(versions))]) != [True]:
+        if group([commit_of(stream, next(versions))]) != [True]:
             raise AssertionError("nobody else writes to this stream")
 
     return call
@@ -90,7 +90,7 @@ def _in_task(group: AsyncGroup[Commit, bool]) -> AsyncCall:
     stream, versions = Stream(kind="customer", id=uuid4()), count(1)
 
     async def call() -> None:
-        if await group([_commit(stream, next(versions))]) != [True]:
+        if await group([commit_of(stream, next(versions))]) != [True]:
             raise AssertionError("nobody else writes to this stream")
 
     return call
@@ -98,11 +98,12 @@ def _in_task(group: AsyncGroup[Commit, bool]) -> AsyncCall:
 
 def _batch(crm: CRM) -> Call:
     streams = (Stream(kind="customer", id=uuid4()) for _ in range(BULK_FACTS // STREAM_FACTS))
-    commits = [_commit(stream, *range(1, STREAM_FACTS + 1)) for stream in streams]
+    commits = [commit_of(stream, *range(1, STREAM_FACTS + 1)) for stream in streams]
     return lambda: crm.journal.append(commits, at=datetime.now(UTC), tips={})
 
 
-def _commit(stream: Stream, *versions: int) -> Commit:
+def commit_of(stream: Stream, *versions: int) -> Commit:
+    """Return a commit of one fact a version, as big as the rivals' facts."""
     command, now = uuid4(), datetime.now(UTC)
     return Commit(
         command_id=command,

@@ -23,6 +23,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from time import perf_counter
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
@@ -37,11 +38,13 @@ from bench._load import PAYLOAD, WARM_UP_SECONDS, Sample, Way
 from bench._ours import Ours
 from bench._rivals import Bare, Library
 from bench._servers import database
+from crmcore.application.group import Group
 from crmcore.infrastructure.embedded import server
 
 SLOWER_US = 2_000  # of the imitated disk, a commit
 SLOWER_MS_MIN = 1.5  # that must be found when it is measured
 PROBE_SECONDS = 0.5
+SHARES = 20_000
 
 Ways: TypeAlias = Mapping[str, Callable[[str], Way]]
 
@@ -74,6 +77,7 @@ def main() -> None:
             if "slow" in arguments.only:
                 said["slow disk"] = _proved(url)
             print(*(f"{name}: {value}" for name, value in said.items()), sep="\n", flush=True)
+            print(f"sharing a transaction costs a single caller {_sharing_us():.0f} us", flush=True)
             results = list(_measured(url, cells, ways, arguments.rounds, arguments.seconds))
     for cell in cells:
         _print(cell, [result for result in results if result.cell == cell.name])
@@ -142,6 +146,15 @@ def _rows(way: Way) -> int:
         row = connection.execute(SQL("SELECT count(*) FROM {}").format(table)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def _sharing_us() -> float:
+    """Return what the group itself costs a caller whom nobody joins."""
+    group: Group[int, int] = Group(list, keys=lambda item: (item,))
+    start = perf_counter()
+    for item in range(SHARES):
+        group([item])
+    return (perf_counter() - start) / SHARES * 1e6
 
 
 def _proved(url: str) -> str:

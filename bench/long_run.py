@@ -12,6 +12,7 @@ at p99, also then; an append at the end costs at most 1.15 times one at a tenth 
 import argparse
 import json
 import platform
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,15 +28,14 @@ from uuid import uuid4
 
 import psycopg
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench._ours import commit_of
 from crmcore import CRM, Stream
 from crmcore.application.chain import GENESIS
-from crmcore.application.ids import aggregate_id
-from crmcore.domain.customer.profile import InteractionLogged
-from crmcore.domain.recorded import Fact
 from crmcore.infrastructure.arrays import register
 from crmcore.infrastructure.embedded import server
 from crmcore.infrastructure.rows import row
-from crmcore.infrastructure.sealing import seal
 from crmcore.infrastructure.writing import Written, write
 
 WRITERS = 2
@@ -108,24 +108,21 @@ def _phase(url: str, name: str, appends: int) -> Phase:
     start = perf_counter()
     seals: list[float] = []
     sizes: list[int] = []
-    with psycopg.connect(url, autocommit=True) as connection:
+    with CRM.open(url) as crm, psycopg.connect(url, autocommit=True) as connection:
         while any(writer.is_alive() for writer in writers):
             writers[0].join(SEAL_EVERY_S)
             if not writers[0].is_alive():
                 writers[1].join(SEAL_EVERY_S)
             before = perf_counter()
-            more = seal(connection, datetime.now(UTC))
+            crm.journal.seal(datetime.now(UTC))
             seals.append((perf_counter() - before) * 1e3)
-            while more:
-                more = seal(connection, datetime.now(UTC))
             sizes.append(_tail(connection)[0])
         seconds = perf_counter() - start
-        while seal(connection, datetime.now(UTC)):
-            pass
+        crm.journal.seal(datetime.now(UTC))
         size, left = _tail(connection)
     if left or any(writer.exitcode for writer in writers):
         raise SystemExit("not everything was appended and sealed")
-    cuts = quantiles(seals, n=100)
+    cuts = quantiles(seals, n=100, method="inclusive")
     return Phase(name, appends, seconds, median(seals), cuts[98], max(seals), max(sizes), size)
 
 
@@ -143,7 +140,7 @@ def _write(url: str, appends: int, started: Event) -> None:
 def _append_us(url: str) -> float:
     """Return the median time of one append with nobody else about."""
     times: list[float] = []
-    with psycopg.connect(url, autocommit=True) as connection:
+    with CRM.open(url) as crm, psycopg.connect(url, autocommit=True) as connection:
         register(connection)
         connection.execute("CHECKPOINT")
         for _ in range(SINGLE):
@@ -151,29 +148,14 @@ def _append_us(url: str) -> float:
             before = perf_counter()
             write(connection, command)
             times.append((perf_counter() - before) * 1e6)
-        while seal(connection, datetime.now(UTC)):
-            pass
+        crm.journal.seal(datetime.now(UTC))
     return median(times)
 
 
 def _command() -> Written:
-    now, command = datetime.now(UTC), uuid4()
-    stream = Stream(kind="customer", id=uuid4())
-    fact = Fact[Any](
-        stream=stream,
-        version=1,
-        event=InteractionLogged(channel="phone", summary="x" * 100),
-        effective_at=now,
-        actor="ann@example.com",
-        reason="bench",
-        command_id=command,
-        correlation_id=command,
-        causation_id=None,
-        policy="default@1",
-        customer=aggregate_id("customer", "bench", str(command.int % 100_000)),
-    )
-    stored = row(fact, now)
-    return Written(command, b"\0" * 32, [(stored, stored.digest(GENESIS))])
+    commit = commit_of(Stream(kind="customer", id=uuid4()), 1)
+    stored = row(commit.facts[0], datetime.now(UTC))
+    return Written(commit.command_id, commit.digest, [(stored, stored.digest(GENESIS))])
 
 
 @contextmanager

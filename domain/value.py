@@ -12,8 +12,8 @@ The errors of the library form one tree::
     |-- InvalidPolicy       a number of the policies is out of its bounds
     |-- InvalidFile         a mapping or a data file cannot be read
     \-- StoreError          the store cannot be used: Unreachable, TimedOut, StoreFull, Forbidden,
-                            NotSettled, SchemaMissing, SchemaTooNew, CorruptFact,
-                            EmbeddedServerError
+                            NotSettled, SchemaMissing, SchemaTooNew, SchemaTooOld,
+                            CorruptFact, EmbeddedServerError
 """
 
 from datetime import datetime

@@ -12,6 +12,7 @@ from crmcore.application.journal import (
     Forbidden,
     SchemaMissing,
     SchemaTooNew,
+    SchemaTooOld,
     StoreError,
     StoreFull,
     TimedOut,
@@ -83,11 +84,6 @@ class Database:
         with self.connection() as connection:
             return connection.execute(sql.encode(), parameters, prepare=True).fetchall()
 
-    def execute(self, sql: str, parameters: Parameters = None) -> None:
-        """Carry out one statement in a transaction of its own."""
-        with self.connection() as connection:
-            connection.execute(sql.encode(), parameters, prepare=True)
-
 
 def migrations() -> list[tuple[int, str]]:
     """Return the numbered SQL files that make the schema, oldest first."""
@@ -126,7 +122,7 @@ def migration_script(*, roles: bool = False) -> str:
 
 
 def check_schema(url: str) -> None:
-    """Raise SchemaMissing or SchemaTooNew unless the schema is the one that this release reads."""
+    """Raise SchemaMissing, SchemaTooNew or SchemaTooOld unless this release reads the schema."""
     with connect(url) as connection, translated():
         version = _version(connection)
         name = connection.info.dbname
@@ -267,7 +263,7 @@ def _latest() -> int:
 
 def _refuse_foreign(version: int) -> None:
     if version == UNRELEASED:
-        raise SchemaTooNew(
+        raise SchemaTooOld(
             "The store was made before the first release, in a form that is not kept: "
             "make a new one and import its files again."
         )

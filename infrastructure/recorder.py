@@ -47,6 +47,7 @@ from crmcore.application.journal import (
     Forbidden,
     SchemaMissing,
     SchemaTooNew,
+    SchemaTooOld,
     StoreError,
     StoreFull,
     TimedOut,
@@ -114,7 +115,7 @@ def _their_errors() -> Iterator[None]:
         raise IntegrityError(str(error)) from error
     except (Unreachable, TimedOut, StoreFull) as error:
         raise OperationalError(str(error)) from error
-    except (Forbidden, SchemaMissing, SchemaTooNew) as error:
+    except (Forbidden, SchemaMissing, SchemaTooNew, SchemaTooOld) as error:
         raise ProgrammingError(str(error)) from error
     except StoreError as error:
         raise DatabaseError(str(error)) from error

@@ -36,6 +36,7 @@ PUBLIC = [
     "Rejection",
     "SchemaMissing",
     "SchemaTooNew",
+    "SchemaTooOld",
     "StoreError",
     "StoreFull",
     "Stream",

@@ -146,6 +146,23 @@ def test_a_consumer_that_runs_handles_what_comes_until_it_is_stopped(crm: CRM) -
     assert seen == [1, 2]
 
 
+def test_a_consumer_that_runs_outlives_a_server_that_was_away() -> None:
+    crm = CRM.in_memory(clock=lambda: NOW)
+    register(crm, ADA)
+    seen: list[int] = []
+    stop = threading.Event()
+
+    def away_at_first(fact: Recorded[Any], _: object) -> None:
+        seen.append(fact.position)
+        if len(seen) == 1:
+            raise Unreachable("the connection was cut")
+        stop.set()
+
+    crm.consumer("totals").run(away_at_first, stop=stop)
+    assert seen == [1, 1]
+    assert crm.consumer("totals").progress().position == 1
+
+
 def test_trouble_with_the_store_parks_nothing(crm: CRM) -> None:
     register(crm, ADA)
 

@@ -209,7 +209,10 @@ class Counters(PostgresRecorder, projections.EventCountersView):
 
     def __init__(self, database: Database, name: str = "") -> None:
         super().__init__(database, name)
-        database.execute("CREATE TABLE IF NOT EXISTS counters (name text PRIMARY KEY, n bigint)")
+        with database.connection() as connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS counters (name text PRIMARY KEY, n bigint)"
+            )
 
     def get_created_event_counter(self) -> int:
         return self._count("created")
@@ -550,7 +553,8 @@ def test_what_is_wrong_with_a_store_is_the_librarys_error(url: str, store: Datab
     elsewhere = made({"PERSISTENCE_MODULE": MODULE, "CRMCORE_STORE": f"{url}/x"})
     with pytest.raises(OperationalError):
         elsewhere.application_recorder()
-    store.execute("DROP SCHEMA crm CASCADE")
+    with store.connection() as connection:
+        connection.execute("DROP SCHEMA crm CASCADE")
     with pytest.raises(ProgrammingError, match="crmcore migrate"):
         made({"PERSISTENCE_MODULE": MODULE, "CRMCORE_STORE": url}).process_recorder()
 

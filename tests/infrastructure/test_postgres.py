@@ -11,7 +11,7 @@ import psycopg
 import psycopg.conninfo
 import pytest
 
-from crmcore import CRM, CorruptFact, SchemaMissing, SchemaTooNew, StoreError
+from crmcore import CRM, CorruptFact, SchemaMissing, SchemaTooNew, SchemaTooOld, StoreError
 from crmcore.domain import customer
 from crmcore.infrastructure.database import conninfo, migrate
 
@@ -50,6 +50,15 @@ def test_a_schema_of_a_newer_release_is_left_alone(url: str) -> None:
     assert refusal(url).endswith(wanted)
     with pytest.raises(SchemaTooNew):
         CRM.migrate(url)
+
+
+def test_a_schema_of_before_the_first_release_is_left_alone(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("CREATE SCHEMA crm")
+        connection.execute("CREATE TABLE crm.schema_version AS SELECT 1 AS version")
+    assert refusal(postgres_url).startswith("SchemaTooOld: The store was made before the first ")
+    with pytest.raises(SchemaTooOld):
+        CRM.migrate(postgres_url)
 
 
 def test_migrating_twice_changes_nothing(url: str) -> None:
