@@ -1,8 +1,6 @@
 """Consumers of the log: in order, nothing missed, what cannot be handled set aside (X11)."""
 
 import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,18 +9,9 @@ import pytest
 
 from crmcore import CRM, Recorded, Stream, Unreachable
 from crmcore.domain import customer
+from tests.application.acting import NOW
 
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ADA, BOB = UUID(int=1), UUID(int=2)
-
-
-@pytest.fixture(params=["memory", "postgres"])
-def crm(request: pytest.FixtureRequest) -> Iterator[CRM]:
-    if request.param == "memory":
-        yield CRM.in_memory(clock=lambda: NOW)
-        return
-    with opened(request.getfixturevalue("postgres_url")) as crm:
-        yield crm
 
 
 def opened(url: str) -> CRM:

@@ -1,15 +1,11 @@
 """Commands carried out: once each, in one transaction, each with an outcome of its own (X1, X4)."""
 
-import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from crmcore import (
     CRM,
@@ -25,44 +21,14 @@ from crmcore import (
     Rejected,
     Stream,
 )
-from crmcore.application.carry_out import ATTEMPTS_MAX
-from crmcore.application.journal import FACTS_MAX, Appended, Commit, Past, StoreFull, Unreachable
+from crmcore.application.journal import FACTS_MAX
 from crmcore.domain import customer, loyalty, opportunity, ticket
-from crmcore.domain.act import FutureDated, OutOfOrder
+from crmcore.domain.act import FutureDated
 from crmcore.domain.customer.sales import PurchaseRecorded
-from crmcore.infrastructure.checkpoints import MemoryCheckpoints
-from crmcore.infrastructure.memory import MemoryJournal
-from crmcore.infrastructure.views import MemoryViews
 from crmcore.projections.credit import Policy as CreditPolicy
 from crmcore.projections.lifecycle import Policy as LifecyclePolicy
 from crmcore.projections.value_tiers import Policy as ValuePolicy
-
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-ADA = UUID(int=7)
-REGISTER = customer.Register(code="a-1", name="Ada", kind="person")
-
-
-def usd(minor: int) -> Money:
-    return Money(minor=minor, currency="USD")
-
-
-def buy(name: str = "p-1", minor: int = 1_000) -> customer.RecordPurchase:
-    return customer.RecordPurchase(purchase=name, amount=usd(minor))
-
-
-def in_memory() -> CRM:
-    return CRM.in_memory(clock=lambda: NOW)
-
-
-@pytest.fixture(params=["memory", "postgres"])
-def crm(request: pytest.FixtureRequest) -> Iterator[CRM]:
-    if request.param == "memory":
-        yield in_memory()
-        return
-    url = request.getfixturevalue("postgres_url")
-    CRM.migrate(url)
-    with CRM.open(url, clock=lambda: NOW) as opened:
-        yield opened
+from tests.application.acting import ADA, NOW, REGISTER, buy, day, in_memory, usd
 
 
 def test_a_command_leads_to_facts_with_their_envelope(crm: CRM) -> None:
@@ -164,127 +130,6 @@ def test_a_refused_request_touches_no_other_of_its_batch(crm: CRM) -> None:
     assert [f.version for f in crm.stream(Stream(kind="customer", id=ADA))] == [1, 2]
 
 
-def test_concurrent_commands_on_one_stream_all_land(crm: CRM) -> None:
-    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
-
-    def log(n: int) -> None:
-        talk = customer.LogInteraction(channel="chat", summary=str(n))
-        crm.do(talk, to=ADA, act=crm.act("ann"))
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(log, range(40)))
-    facts = crm.stream(Stream(kind="customer", id=ADA))
-    assert [f.version for f in facts] == list(range(1, 42))
-    assert {f.event.summary for f in facts[1:]} == {str(n) for n in range(40)}
-
-
-def test_two_callers_with_one_command_id_get_one_result(crm: CRM) -> None:
-    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
-    act = crm.act("ann")
-    with ThreadPoolExecutor(4) as pool:
-        receipts = list(pool.map(lambda _: crm.do(buy(), to=ADA, act=act), range(4)))
-    assert len({receipt.facts for receipt in receipts}) == 1
-    assert sorted(receipt.replayed for receipt in receipts) == [False, True, True, True]
-
-
-class Faulty(MemoryJournal):
-    """A journal that meets one trouble after the other as it appends, before or after it did."""
-
-    def __init__(self, *troubles: CRMError, after: bool = False) -> None:
-        super().__init__()
-        self.troubles = list(troubles)
-        self.after = after
-
-    def append(
-        self, commits: Sequence[Commit], *, at: datetime, tips: Mapping[Stream, bytes]
-    ) -> Appended:
-        trouble = self.troubles.pop(0) if self.troubles else None
-        if trouble is None:
-            return super().append(commits, at=at, tips=tips)
-        if self.after:
-            super().append(commits, at=at, tips=tips)
-        if isinstance(trouble, Conflict):
-            lost = {commit.command_id: trouble for commit in commits}
-            return Appended(lost=lost, tips={})
-        raise trouble
-
-
-@pytest.mark.parametrize("trouble", [Conflict("somebody else was first"), Unreachable("cut")])
-def test_a_lost_race_or_connection_is_tried_again_a_bounded_number_of_times(
-    trouble: CRMError,
-) -> None:
-    lands = CRM(
-        Faulty(*[trouble] * (ATTEMPTS_MAX - 1)),
-        MemoryViews(),
-        MemoryCheckpoints(),
-        clock=lambda: NOW,
-    )
-    assert len(lands.do(REGISTER, to=ADA, act=lands.act("ann")).facts) == 1
-    fails = CRM(
-        Faulty(*[trouble] * ATTEMPTS_MAX), MemoryViews(), MemoryCheckpoints(), clock=lambda: NOW
-    )
-    with pytest.raises(type(trouble)):
-        fails.do(REGISTER, to=ADA, act=fails.act("ann"))
-    assert (lands.position(), fails.position()) == (1, 0)
-
-
-@pytest.mark.parametrize("trouble", [Conflict("cut"), Unreachable("cut")])
-def test_a_lost_acknowledgement_does_not_apply_a_command_twice(trouble: CRMError) -> None:
-    crm = CRM(
-        Faulty(trouble, trouble, after=True), MemoryViews(), MemoryCheckpoints(), clock=lambda: NOW
-    )
-    receipt = crm.do(REGISTER, to=ADA, act=crm.act("ann"))
-    assert receipt.replayed
-    assert crm.position() == 1
-
-
-def test_a_full_store_is_not_asked_again() -> None:
-    journal = Faulty(StoreFull("no room"), StoreFull("no room"))
-    crm = CRM(journal, MemoryViews(), MemoryCheckpoints(), clock=lambda: NOW)
-    with pytest.raises(StoreFull):
-        crm.do(REGISTER, to=ADA, act=crm.act("ann"))
-    assert len(journal.troubles) == 1
-    assert crm.position() == 0
-
-
-class Intruded(MemoryJournal):
-    """A journal in which somebody else buys first, once, just before the first append."""
-
-    intruder: Commit | None = None
-
-    def append(
-        self, commits: Sequence[Commit], *, at: datetime, tips: Mapping[Stream, bytes]
-    ) -> Appended:
-        intruder, self.intruder = self.intruder, None
-        if intruder is not None:
-            assert not super().append([intruder], at=at, tips={}).lost
-        return super().append(commits, at=at, tips=tips)
-
-
-def test_what_was_refused_because_of_a_loser_is_decided_again() -> None:
-    journal = Intruded()
-    crm = CRM(journal, MemoryViews(), MemoryCheckpoints(), clock=lambda: NOW)
-    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
-    other = CRM.in_memory(clock=lambda: NOW)
-    other.do(REGISTER, to=ADA, act=other.act("ann"))
-    facts = other.do(buy(minor=1_000), to=ADA, act=other.act("bob")).facts
-    journal.intruder = Commit(
-        command_id=facts[0].command_id, digest=b"", streams=(facts[0].stream,), facts=facts
-    )
-    [loser, refused_at_first] = crm.carry_out(
-        [
-            (crm.act("ann"), [(buy(minor=500), ADA)]),
-            (crm.act("ann"), [(buy(minor=1_000), ADA)]),
-        ]
-    )
-    assert isinstance(loser, Rejected)
-    assert isinstance(refused_at_first, Receipt)
-    assert [type(fact.event).__name__ for fact in crm.history(ADA)] == [
-        "CustomerRegistered",
-        "PurchaseRecorded",
-    ]
-
-
 def test_an_act_leads_to_a_bounded_number_of_facts(crm: CRM) -> None:
     crm.do(REGISTER, to=ADA, act=crm.act("ann"))
     talk = customer.LogInteraction(channel="chat", summary="hi")
@@ -292,36 +137,6 @@ def test_an_act_leads_to_a_bounded_number_of_facts(crm: CRM) -> None:
         crm.do_all([(talk, ADA)] * (FACTS_MAX + 1), act=crm.act("ann"))
     assert len(crm.do_all([(talk, ADA)] * FACTS_MAX, act=crm.act("ann")).facts) == FACTS_MAX
     assert crm.position() == FACTS_MAX + 1
-
-
-def test_the_callers_of_an_event_loop_share_transactions(crm: CRM) -> None:
-    ids = [UUID(int=n) for n in range(100, 150)]
-
-    async def register() -> list[Receipt]:
-        return list(
-            await asyncio.gather(
-                *(crm.do_async(REGISTER, to=one, act=crm.act("ann")) for one in ids)
-            )
-        )
-
-    receipts = asyncio.run(register())
-    assert [receipt.facts[0].stream.id for receipt in receipts] == ids
-    assert crm.position() == 50
-
-
-def test_an_async_caller_meets_the_error_of_its_own_command() -> None:
-    crm = in_memory()
-
-    async def ask() -> list[object]:
-        asked = [
-            crm.do_async(REGISTER, to=ADA, act=crm.act("ann")),
-            crm.do_async(buy(), to=UUID(int=9), act=crm.act("ann")),
-            crm.do_async(buy("p" * 101), to=ADA, act=crm.act("ann")),
-        ]
-        return list(await asyncio.gather(*asked, return_exceptions=True))
-
-    outcomes = asyncio.run(ask())
-    assert [type(outcome) for outcome in outcomes] == [Receipt, Rejected, InvalidCommand]
 
 
 def test_x1_a_fact_takes_effect_at_the_latest_when_it_is_recorded() -> None:
@@ -436,23 +251,6 @@ def test_the_facts_of_a_purchase_are_what_was_asked(crm: CRM) -> None:
     )
 
 
-def test_o13_what_follows_takes_effect_no_earlier_than_what_it_follows() -> None:
-    crm, deal = in_memory(), UUID(int=20)
-    crm.do(
-        opportunity.Open(title="bar"), to=deal, act=crm.act("ann", effective_at=date(2026, 2, 1))
-    )
-    won = opportunity.MarkWon(amount=usd(5_000))
-    with pytest.raises(Rejected) as caught:
-        crm.do(won, to=deal, act=crm.act("ann", effective_at=date(2026, 1, 31)))
-    assert caught.value.facts == {
-        "thread": "opportunity",
-        "effective_at": datetime(2026, 1, 31, tzinfo=UTC),
-        "latest": datetime(2026, 2, 1, tzinfo=UTC),
-    }
-    crm.do(won, to=deal, act=crm.act("ann", effective_at=date(2026, 2, 1)))
-    assert crm.opportunity(deal).phase == "won"
-
-
 def test_x1_naming_a_customer_later_changes_no_answer_about_before(crm: CRM) -> None:
     deal = UUID(int=20)
     crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=date(2026, 1, 1)))
@@ -483,139 +281,6 @@ def test_a_far_date_is_a_date_like_any_other(far: date) -> None:
     assert crm.credit(ADA, as_of=date.min) is None
     with pytest.raises(InvalidCommand):
         crm.credit(ADA, as_of=datetime.max.replace(tzinfo=UTC))
-
-
-def day(n: int) -> date:
-    return date(2026, 2, n)
-
-
-MANAGER = ["general_manager"]
-LATE_SECONDS: list[tuple[str, list[tuple[int, customer.Command]], customer.Command]] = [
-    ("order a", [(10, customer.AcceptOrder(order="a", amount=usd(60)))],
-     customer.IssueInvoice(invoice="i", amount=usd(60), order="a")),
-    ("order a", [(10, customer.AcceptOrder(order="a", amount=usd(60)))],
-     customer.CancelOrder(order="a", reason="")),
-    ("hold h", [(10, customer.PlaceHold(hold="h", reason=""))],
-     customer.ReleaseHold(hold="h", reason="")),
-    ("standing", [(10, customer.Deactivate(reason=""))], customer.Reactivate(reason="")),
-    ("limit", [(4, customer.RequestLimit(request="r", amount=usd(500))),
-               (10, customer.LowerLimit(amount=usd(1)))],
-     customer.ApproveLimit(request="r", amount=usd(500))),
-    ("invoice i", [(10, customer.IssueInvoice(invoice="i", amount=usd(5)))],
-     customer.ReceivePayment(payment="p", invoice="i", amount=usd(5))),
-    ("invoice i", [(8, customer.IssueInvoice(invoice="i", amount=usd(5))),
-                   (10, customer.DisputeInvoice(invoice="i", reason=""))],
-     customer.ResolveDispute(invoice="i", outcome="")),
-    ("purchase p", [(10, buy("p"))], customer.ReturnPurchase(purchase="p", amount=usd(1))),
-    ("name", [(10, customer.ChangeIdentity(name="Ben"))],
-     customer.ChangeIdentity(name="Eve")),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("thread", "first", "second"), LATE_SECONDS)
-def test_o13_the_state_that_decides_is_the_state_that_answers(
-    thread: str, first: list[tuple[int, customer.Command]], second: customer.Command
-) -> None:
-    crm = in_memory()
-
-    def do(command: customer.Command, on: int, by: str = "ann") -> Receipt:
-        act = crm.act(by, roles=MANAGER, effective_at=day(on))
-        return crm.do(command, to=ADA, act=act)
-
-    do(REGISTER, 1)
-    do(customer.RecordInvestigation(score=80, findings=""), 1)
-    do(customer.RequestLimit(request="q", amount=usd(100)), 2)
-    do(customer.ApproveLimit(request="q", amount=usd(100)), 3, by="bea")
-    for on, command in first:
-        do(command, on)
-    with pytest.raises(Rejected) as caught:
-        do(second, 5, by="bea")
-    assert isinstance(caught.value.rejection, OutOfOrder)
-    assert caught.value.rejection.thread == thread
-    assert len(do(second, 10, by="bea").facts) == 1
-    facts = crm.history(ADA)
-    decided = crm.deciders[0].fold(f.event for f in sorted(facts, key=lambda f: f.position))
-    assert crm.customer(ADA) == decided
-
-
-def test_what_belongs_to_nothing_else_may_be_dated_back() -> None:
-    crm = in_memory()
-    crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=day(1)))
-    for on, name in ((10, "a"), (5, "b")):
-        act = crm.act("ann", effective_at=day(on))
-        crm.do(buy(name), to=ADA, act=act)
-    note = customer.LogInteraction(channel="chat", summary="hi")
-    crm.do(note, to=ADA, act=crm.act("ann", effective_at=day(20)))
-    crm.do(note, to=ADA, act=crm.act("ann", effective_at=day(2)))
-    assert [f.effective_at.day for f in crm.history(ADA)] == [1, 2, 5, 10, 20]
-
-
-def test_l6_points_are_not_given_back_before_they_were_spent() -> None:
-    crm, account = in_memory(), UUID(int=9)
-    start = crm.act("ann", effective_at=day(1))
-    earned = loyalty.Earn(source="s", amount=usd(10_000))
-    crm.do_all([(loyalty.Enrol(customer=ADA), account), (earned, account)], act=start)
-    spend = loyalty.Redeem(redemption="r", reward="mug", points=50)
-    crm.do(spend, to=account, act=crm.act("ann", effective_at=day(10)))
-    back = loyalty.ReverseRedemption(redemption="r", points=50)
-    with pytest.raises(Rejected, match="What follows takes effect no earlier than what it follows"):
-        crm.do(back, to=account, act=crm.act("ann", effective_at=day(9)))
-    crm.do(back, to=account, act=crm.act("ann", effective_at=day(10)))
-    assert crm.loyalty(account).usable(NOW) == 100
-
-
-OFFERS: list[customer.Command] = [
-    customer.RecordInvestigation(score=80, findings=""),
-    customer.RequestLimit(request="r", amount=usd(100)),
-    customer.ApproveLimit(request="r", amount=usd(100)),
-    customer.LowerLimit(amount=usd(60)),
-    customer.RejectLimit(request="r", reason=""),
-    *(customer.AcceptOrder(order=name, amount=usd(30)) for name in "ab"),
-    *(customer.CancelOrder(order=name, reason="") for name in "ab"),
-    *(customer.IssueInvoice(invoice=f"i{name}", amount=usd(20), order=name) for name in "ab"),
-    customer.IssueInvoice(invoice="x", amount=usd(10)),
-    *(customer.ReceivePayment(payment="p", invoice=i, amount=usd(10)) for i in ("ia", "ib", "x")),
-    customer.IssueCreditNote(invoice="ia", amount=usd(5), reason=""),
-    customer.DisputeInvoice(invoice="x", reason=""),
-    customer.ResolveDispute(invoice="x", outcome=""),
-    customer.PlaceHold(hold="h", reason=""),
-    customer.ReleaseHold(hold="h", reason=""),
-    customer.OverrideGrade(grade="B", until=date(2026, 12, 31), reason=""),
-    customer.Deactivate(reason=""),
-    customer.Blacklist(reason=""),
-    customer.Reactivate(reason=""),
-    buy("p"),
-    customer.ReturnPurchase(purchase="p", amount=usd(100)),
-    customer.ChangeIdentity(name="Ben"),
-    customer.ChangeIdentity(name="Eve"),
-    customer.ChangeTerms(terms=customer.Terms(payment_days=14)),
-]
-
-
-def unordered(state: customer.Customer) -> object:
-    """The state without the order of things that have none."""
-    return (
-        state.profile,
-        state.credit,
-        frozenset(state.purchases),
-        frozenset(state.orders),
-        frozenset(state.invoices),
-    )
-
-
-@given(st.lists(st.tuples(st.sampled_from(OFFERS), st.integers(1, 28)), max_size=40))
-def test_o13_in_every_history_the_state_that_decides_is_the_state_that_answers(
-    asked: list[tuple[customer.Command, int]],
-) -> None:
-    crm = in_memory()
-    crm.do(REGISTER, to=ADA, act=crm.act("ann", effective_at=day(1)))
-    setup = [OFFERS[0], OFFERS[1], OFFERS[2]]
-    for number, (command, on) in enumerate([*((c, 1) for c in setup), *asked]):
-        act = crm.act("ann" if number % 2 else "bea", roles=MANAGER, effective_at=day(on))
-        crm.carry_out([(act, [(command, ADA)])])
-    facts = crm.stream(Stream(kind="customer", id=ADA))
-    decided = crm.deciders[0].fold(fact.event for fact in facts)
-    assert unordered(crm.customer(ADA)) == unordered(decided)
 
 
 def test_what_could_not_be_read_back_is_not_recorded(crm: CRM) -> None:
@@ -649,31 +314,6 @@ def test_x4_a_command_id_is_bound_to_the_date_that_was_stated(crm: CRM) -> None:
         do(day(2))
 
 
-class Overtaken(MemoryJournal):
-    """A journal in which a twin carries the command out just before the streams are read."""
-
-    twin: Callable[[], object] | None = None
-
-    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Past]:
-        if self.twin is not None:
-            twin, self.twin = self.twin, None
-            twin()
-        return super().read(streams)
-
-
-def test_x4_a_repeat_that_loses_the_race_gets_the_receipt_and_no_refusal() -> None:
-    journal = Overtaken()
-    crm = CRM(journal, MemoryViews(), MemoryCheckpoints(), clock=lambda: NOW)
-    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
-    invoice, act = customer.IssueInvoice(invoice="i", amount=usd(5)), crm.act("ann")
-    journal.twin = lambda: crm.do(invoice, to=ADA, act=act)
-    receipt = crm.do(invoice, to=ADA, act=act)
-    assert (receipt.replayed, [f.version for f in receipt.facts]) == (True, [2])
-    journal.twin = lambda: crm.do(invoice, to=ADA, act=crm.act("ben", command_id=act.command_id))
-    with pytest.raises(CommandReused):
-        crm.do(customer.IssueInvoice(invoice="i", amount=usd(6)), to=ADA, act=act)
-
-
 @pytest.mark.parametrize(
     "policies",
     [
@@ -702,16 +342,3 @@ def test_whoever_is_only_named_by_a_deal_is_no_customer_yet() -> None:
 def test_what_is_no_date_and_no_position_is_refused(wrong: Any) -> None:  # noqa: ANN401 - the point
     with pytest.raises(CRMError):
         in_memory().summary(known_at=wrong)
-
-
-def test_o13_an_act_of_now_follows_what_it_follows_though_two_clocks_differ() -> None:
-    journal, views = MemoryJournal(), MemoryViews()
-    ahead, behind = (
-        CRM(journal, views, MemoryCheckpoints(), clock=lambda now=now: now)  # type: ignore[misc] # a default is a clock
-        for now in (NOW, NOW - timedelta(milliseconds=50))
-    )
-    deal = UUID(int=20)
-    ahead.do(opportunity.Open(title="bar"), to=deal, act=ahead.act("ann"))
-    receipt = behind.do(opportunity.MarkLost(reason="x"), to=deal, act=behind.act("ben"))
-    assert receipt.facts[0].effective_at == NOW
-    assert ahead.opportunity(deal).phase == "lost"
