@@ -1,29 +1,29 @@
 """What makes an alteration show: the digest of each fact, and the hash of each seal.
 
-Both are SHA-256 (FIPS 180-4) over a MessagePack array in its shortest form, so that any language
-can check them: text as UTF-8, ids as their 16 bytes, instants as MessagePack's own timestamps.
+Both are SHA-256 (FIPS 180-4) over rows in PostgreSQL's binary form, so that plain SQL can check
+them too: docs/how-to/verify-with-sql.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from struct import Struct
 
-import msgspec
+from crmcore.application.binary import BIGINT, BYTEA, TIMESTAMPTZ, column, microseconds, record
 
 DIGEST_BYTES = 32
 GENESIS = bytes(DIGEST_BYTES)
 """What stands before the first fact of a stream, and before the first seal."""
 
-_encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
+_int8 = Struct("!q").pack
 
 
-def fact_digest(previous: bytes, stored: Sequence[Any]) -> bytes:
+def fact_digest(previous: bytes, stored: bytes) -> bytes:
     """Return the digest of a fact: of the one before it in its stream, and of all that is stored.
 
-    `stored` are the columns in the order of `infrastructure.rows.Row`.
+    `stored` is the row of `infrastructure.rows.Row` in its binary form.
     """
-    return sha256(_encode((previous, *stored))).digest()
+    return sha256(previous + stored).digest()
 
 
 def seal_hash(
@@ -34,7 +34,14 @@ def seal_hash(
 ) -> bytes:
     """Return the hash of a seal: of the one before it, and of what it puts in order.
 
-    That is batches of facts, each with its recorded time and its digests one behind the other;
-    `first` is the position of the first fact, `sealed_at` when the seal was made.
+    That is a row of the position of its first fact and the instant when the seal was made, and for
+    each batch a row of its recorded time and of the digests of its facts one behind the other.
     """
-    return sha256(_encode((previous, first, sealed_at, list(batches)))).digest()
+    found = sha256(previous + record(2, column(BIGINT, _int8(first)), _instant(sealed_at)))
+    for recorded_at, digests in batches:
+        found.update(record(2, _instant(recorded_at), column(BYTEA, digests)))
+    return found.digest()
+
+
+def _instant(value: datetime) -> bytes:
+    return column(TIMESTAMPTZ, _int8(microseconds(value)))

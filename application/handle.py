@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from crmcore.application.chain import GENESIS
 from crmcore.application.journal import (
     FACTS_MAX,
     PAYLOAD_BYTES_MAX,
@@ -18,8 +19,8 @@ from crmcore.application.journal import (
     Conflict,
     Done,
     Journal,
-    Past,
 )
+from crmcore.application.states import Known, Remembered, States, at_first, folded
 from crmcore.domain.act import Act, FutureDated, OutOfOrder
 from crmcore.domain.decider import Decider
 from crmcore.domain.recorded import Fact, Stream
@@ -82,17 +83,6 @@ class Asked(Value):
         return tuple(task.stream for task in self.request.tasks)
 
 
-class Known(NamedTuple):
-    """Where a stream stands: its version, its state, when each of its threads took effect last."""
-
-    version: int
-    state: Any
-    latest: Mapping[str, datetime]
-
-
-States: TypeAlias = dict[Stream, Known]
-
-
 def checked(request: Request) -> Asked:
     """Return a request as its types allow it; raise InvalidCommand where they do not.
 
@@ -113,7 +103,12 @@ def checked(request: Request) -> Asked:
 
 
 def attempt(
-    asked: Sequence[Asked], *, journal: Journal, policy: str, clock: Callable[[], datetime]
+    asked: Sequence[Asked],
+    *,
+    journal: Journal,
+    remembered: Remembered,
+    policy: str,
+    clock: Callable[[], datetime],
 ) -> list[Outcome]:
     """Decide every request on the same states, record what they lead to, return what came of it.
 
@@ -125,30 +120,69 @@ def attempt(
     again = {item.id for item in asked if item.again}
     done = dict(journal.done(again)) if again else {}
     new = [item for item in asked if item.id not in done]
-    pasts = journal.read({stream for item in new for stream in item.streams})
-    commits, refused = _decided(new, _states(pasts, new), policy, now)
+    decided = _decided(new, remembered, journal, policy, now)
     # What is refused may have been carried out meanwhile, which is why the rules refuse it now.
-    done |= journal.done(refused.keys()) if refused else {}
-    tips = {stream: past.tip for stream, past in pasts.items()}
-    lost = journal.append(list(commits.values()), at=now, tips=tips).lost
+    done |= journal.done(decided.refused.keys()) if decided.refused else {}
+    lost = _append(decided, remembered, journal, now)
     recorded = {
         command_id: Done(digest=commit.digest, facts=commit.facts)
-        for command_id, commit in commits.items()
+        for command_id, commit in decided.commits.items()
         if command_id not in lost
     }
     # What was refused because of a commit that lost was refused for nothing: it is open again.
-    never_so = {stream for command_id in lost for stream in commits[command_id].streams}
+    never_so = {stream for command_id in lost for stream in decided.commits[command_id].streams}
     open_again = {
         item.id: Conflict("what it was refused for did not happen")
         for item in new
-        if item.id in refused and not never_so.isdisjoint(item.streams)
+        if item.id in decided.refused and not never_so.isdisjoint(item.streams)
     }
-    return _outcomes(asked, recorded, done, refused | dict(lost) | open_again)
+    return _outcomes(asked, recorded, done, decided.refused | dict(lost) | open_again)
+
+
+class _Decided(NamedTuple):
+    """What requests lead to, or why they lead to nothing; and where that leaves the streams."""
+
+    commits: dict[UUID, Commit]
+    refused: dict[UUID, CRMError]
+    states: States
 
 
 def _decided(
-    asked: Sequence[Asked], states: States, policy: str, now: datetime
-) -> tuple[dict[UUID, Commit], dict[UUID, CRMError]]:
+    asked: Sequence[Asked], remembered: Remembered, journal: Journal, policy: str, now: datetime
+) -> _Decided:
+    """Decide on what is remembered, and on what is recorded where no fact will prove it right."""
+    deciders = {task.stream: task.decider for item in asked for task in item.request.tasks}
+    states = remembered.of(deciders)
+    unread = deciders.keys() - states.keys()
+    trusted = set(states)
+    while True:
+        pasts = journal.read(unread)
+        states |= {
+            stream: folded(pasts[stream], deciders[stream])
+            if stream in pasts
+            else at_first(deciders[stream])
+            for stream in unread
+        }
+        trusted -= unread
+        decided = _decided_on(dict(states), asked, policy, now)
+        unread = trusted - _proven(decided, asked)
+        if not unread:
+            return decided
+
+
+def _proven(decided: _Decided, asked: Sequence[Asked]) -> set[Stream]:
+    """Return the streams whose states the append proves: there are facts that follow on them.
+
+    A command that changes nothing proves nothing, also where another one of the same batch does.
+    """
+    changed = {fact.stream for commit in decided.commits.values() for fact in commit.facts}
+    for item in asked:
+        if (commit := decided.commits.get(item.id)) is not None:
+            changed -= set(item.streams) - {fact.stream for fact in commit.facts}
+    return changed
+
+
+def _decided_on(states: States, asked: Sequence[Asked], policy: str, now: datetime) -> _Decided:
     """Return what each request leads to, one after the other, and why others lead to nothing."""
     commits: dict[UUID, Commit] = {}
     refused: dict[UUID, CRMError] = {}
@@ -159,7 +193,29 @@ def _decided(
             commits[item.id] = _commit(item, states, policy, now)
         except CRMError as refusal:
             refused[item.id] = refusal
-    return commits, refused
+    return _Decided(commits, refused, states)
+
+
+def _append(
+    decided: _Decided, remembered: Remembered, journal: Journal, now: datetime
+) -> Mapping[UUID, Conflict]:
+    """Record what was decided, remember where that leaves the streams, and return who lost."""
+    if not decided.commits:
+        return {}
+    states = decided.states
+    remembered.forget(states)  # nobody knows where they stand if it fails half-way
+    tips = {stream: known.tip for stream, known in states.items() if known.tip != GENESIS}
+    appended = journal.append(list(decided.commits.values()), at=now, tips=tips)
+    lost = {stream for i in appended.lost for stream in decided.commits[i].streams}
+    remembered.share(lost)
+    remembered.keep(
+        {
+            stream: states[stream]._replace(tip=tip)
+            for stream, tip in appended.tips.items()
+            if stream not in lost
+        }
+    )
+    return appended.lost
 
 
 def _outcomes(
@@ -201,13 +257,14 @@ def _decide(request: Request, states: States, policy: str) -> tuple[tuple[Fact[A
     after: States = {}
     for task in request.tasks:
         stream, decider = task.stream, task.decider
-        known = after.get(stream) or states.get(stream) or Known(0, decider.initial, {})
+        known = after.get(stream) or states[stream]
         for event in decider.decide(task.command, known.state, request.act):
             _require_storable(event, decider)
             threads = decider.threads(event)
             at = _takes_effect(known, threads, request.act)
             latest = {**known.latest, **dict.fromkeys(threads, at)}
-            known = Known(known.version + 1, decider.evolve(known.state, event), latest)
+            state = decider.evolve(known.state, event)
+            known = Known(known.version + 1, state, latest, known.tip)
             customer = decider.customer(stream.id, known.state)
             facts.append(_fact(stream, known.version, event, at, request.act, policy, customer))
         after[stream] = known
@@ -261,19 +318,6 @@ def _fact(
         policy=policy,
         customer=customer,
     )
-
-
-def _states(pasts: Mapping[Stream, Past], asked: Sequence[Asked]) -> States:
-    """Return where every stream stands that the requests are decided on."""
-    deciders = {task.stream: task.decider for item in asked for task in item.request.tasks}
-    return {stream: _folded(past.facts, deciders[stream]) for stream, past in pasts.items()}
-
-
-def _folded(facts: Sequence[Fact[Any]], decider: Decider[Any, Any, Any]) -> Known:
-    latest: dict[str, datetime] = {}
-    for fact in facts:
-        latest.update(dict.fromkeys(decider.threads(fact.event), fact.effective_at))
-    return Known(facts[-1].version, decider.fold(fact.event for fact in facts), latest)
 
 
 @lru_cache

@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench._ours import commit_of
 from crmcore import CRM, Stream
 from crmcore.application.chain import GENESIS
-from crmcore.infrastructure.arrays import register
 from crmcore.infrastructure.embedded import server
+from crmcore.infrastructure.parameters import register
 from crmcore.infrastructure.rows import row
 from crmcore.infrastructure.writing import Written, write
 
@@ -155,7 +155,7 @@ def _append_us(url: str) -> float:
 def _command() -> Written:
     commit = commit_of(Stream(kind="customer", id=uuid4()), 1)
     stored = row(commit.facts[0], datetime.now(UTC))
-    return Written(commit.command_id, commit.digest, [(stored, stored.digest(GENESIS))])
+    return Written(commit.command_id, commit.digest, [stored.linked(GENESIS)])
 
 
 @contextmanager

@@ -4,7 +4,8 @@ They are written together. If somebody outside was faster with one of them, the 
 apart, and so on, until it is alone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -13,8 +14,10 @@ from crmcore.application.chain import GENESIS
 from crmcore.application.journal import Appended, Commit, Conflict
 from crmcore.domain.recorded import Stream
 from crmcore.infrastructure.database import Database
-from crmcore.infrastructure.rows import Row, row
-from crmcore.infrastructure.writing import BATCH_FACTS_MAX, Written, write
+from crmcore.infrastructure.rows import Linked, row
+from crmcore.infrastructure.writing import Written, write
+
+BATCH_FACTS = 1_000
 
 _ENDS = """
 SELECT s.kind, s.stream, f.version, f.digest
@@ -24,8 +27,8 @@ FROM unnest(%s::text[], %s::uuid[]) AS s (kind, stream) CROSS JOIN LATERAL (
 ) AS f"""
 
 
-class _Linked(NamedTuple):
-    """A commit and its rows, linked to what comes before them."""
+class _Ready(NamedTuple):
+    """A commit and its facts, linked to what comes before them."""
 
     commit: Commit
     written: Written
@@ -37,11 +40,14 @@ def append(
     """Record commits, each wholly or not at all; what `tips` lack is looked up."""
     lost: dict[UUID, Conflict] = {}
     versions = _looked_up(database, commits, tips)
-    linked = [_linked(commit, at, tips) for commit in _in_order(commits, versions, lost)]
-    failed: set[Stream] = set()
-    for batch in _batches(linked):
-        _record(database, batch, failed, lost)
-    written = {fact.stream for item in linked for fact in item.commit.facts} - failed
+    linked = (_linked(commit, at, tips) for commit in _in_order(commits, versions, lost))
+    _record_all(database, _batches(linked), lost)
+    written = {
+        fact.stream for commit in commits if commit.command_id not in lost for fact in commit.facts
+    }
+    written -= {
+        stream for commit in commits if commit.command_id in lost for stream in commit.streams
+    }
     return Appended(lost=lost, tips={stream: tips[stream] for stream in written})
 
 
@@ -99,35 +105,51 @@ def _moved(commit: Commit, versions: Mapping[Stream, int]) -> dict[Stream, int] 
     return moved
 
 
-def _linked(commit: Commit, at: datetime, tips: dict[Stream, bytes]) -> _Linked:
-    """Return the rows of a commit, and move the tips on."""
-    rows: list[tuple[Row, bytes]] = []
+def _linked(commit: Commit, at: datetime, tips: dict[Stream, bytes]) -> _Ready:
+    """Return a commit with its facts linked, and move the tips on."""
+    facts: list[Linked] = []
     for fact in commit.facts:
-        stored = row(fact, at)
-        tips[fact.stream] = stored.digest(tips.get(fact.stream, GENESIS))
-        rows.append((stored, tips[fact.stream]))
-    return _Linked(commit, Written(commit.command_id, commit.digest, rows))
+        linked = row(fact, at).linked(tips.get(fact.stream, GENESIS))
+        tips[fact.stream] = linked.digest
+        facts.append(linked)
+    return _Ready(commit, Written(commit.command_id, commit.digest, facts))
 
 
-def _batches(linked: Sequence[_Linked]) -> Iterator[list[_Linked]]:
-    """Yield them in transactions of at most BATCH_FACTS_MAX facts."""
-    batch: list[_Linked] = []
+def _batches(linked: Iterable[_Ready]) -> Iterator[list[_Ready]]:
+    """Yield them in transactions of about BATCH_FACTS facts."""
+    batch: list[_Ready] = []
     size = 0
     for item in linked:
-        if batch and size + len(item.written.rows) > BATCH_FACTS_MAX:
+        batch.append(item)
+        size += len(item.written.facts)
+        if size >= BATCH_FACTS:
             yield batch
             batch, size = [], 0
-        batch.append(item)
-        size += len(item.written.rows)
     if batch:
         yield batch
 
 
+def _record_all(
+    database: Database, batches: Iterator[list[_Ready]], lost: dict[UUID, Conflict]
+) -> None:
+    """Record one batch after the other, and make the next one while one is on its way."""
+    failed: set[Stream] = set()
+    batch, following = next(batches, None), next(batches, None)
+    if following is None:
+        _record(database, batch or [], failed, lost)
+        return
+    with ThreadPoolExecutor(1) as other:
+        while batch is not None:
+            on_its_way = other.submit(_record, database, batch, failed, lost)
+            batch, following = following, next(batches, None)
+            on_its_way.result()
+
+
 def _record(
-    database: Database, batch: Sequence[_Linked], failed: set[Stream], lost: dict[UUID, Conflict]
+    database: Database, batch: Sequence[_Ready], failed: set[Stream], lost: dict[UUID, Conflict]
 ) -> None:
     """Record a batch in one transaction, or find out by halves who of it lost."""
-    ready: list[_Linked] = []
+    ready: list[_Ready] = []
     for item in batch:
         if failed.isdisjoint(item.commit.streams):
             ready.append(item)

@@ -18,7 +18,7 @@ from crmcore.application.journal import (
     TimedOut,
     Unreachable,
 )
-from crmcore.infrastructure import arrays
+from crmcore.infrastructure.parameters import register
 
 if TYPE_CHECKING:  # psycopg is imported late: without libpq the import fails, and many need none
     from psycopg import Connection
@@ -31,7 +31,7 @@ STATEMENT_TIMEOUT_S = 60
 SILENCE_MAX_S = 30
 CONNECTIONS_MAX = 10
 MIGRATION_LOCK = 7_236_510_274
-UNRELEASED = 1
+UNRELEASED = {1, 2}
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 
@@ -67,8 +67,12 @@ class Database:
     def connection(self) -> "Iterator[Connection[Any]]":
         """Lend a connection that commits every statement by itself."""
         try:
-            with translated(), self._pool.connection() as connection:
-                yield connection
+            with translated():
+                connection = self._pool.getconn()
+                try:
+                    yield connection
+                finally:
+                    self._pool.putconn(connection)
         except Unreachable:
             self._pool.drain()  # where one connection broke, the others did too
             raise
@@ -206,7 +210,7 @@ def _configure(connection: "Patient") -> None:
     [(statement_ms,)] = said.fetchall()
     silence_ms = int(connection.info.get_parameters()["tcp_user_timeout"])
     connection.answer_s_max = (statement_ms + silence_ms) / 1000
-    arrays.register(connection)
+    register(connection)
 
 
 def _ours(error: Any) -> StoreError | Conflict:  # noqa: ANN401 - psycopg.Error, imported late
@@ -262,7 +266,7 @@ def _latest() -> int:
 
 
 def _refuse_foreign(version: int) -> None:
-    if version == UNRELEASED:
+    if version in UNRELEASED:
         raise SchemaTooOld(
             "The store was made before the first release, in a form that is not kept: "
             "make a new one and import its files again."

@@ -147,7 +147,7 @@ class MemoryJournal:
     def _record(self, commit: Commit, at: datetime) -> None:
         for fact in commit.facts:
             previous = self._tips.get(fact.stream, GENESIS)
-            self._tips[fact.stream] = row(fact, at).digest(previous)
+            self._tips[fact.stream] = row(fact, at).linked(previous).digest
             self._streams[fact.stream].append(fact)
         self._tail += [(fact, at) for fact in commit.facts]
         self._done[commit.command_id] = Done(digest=commit.digest, facts=commit.facts)

@@ -59,7 +59,7 @@ from crmcore.infrastructure.appending import ends
 from crmcore.infrastructure.database import Database, database, migrate
 from crmcore.infrastructure.embedded import server
 from crmcore.infrastructure.postgres import PostgresJournal
-from crmcore.infrastructure.rows import Row
+from crmcore.infrastructure.rows import Linked, Row
 from crmcore.infrastructure.store import is_url
 from crmcore.infrastructure.writing import BATCH_FACTS_MAX, Written, write
 
@@ -415,7 +415,7 @@ def _command(
 ) -> Written:
     """Return the command that events are recorded as, and move the ends of their streams on."""
     command_id = uuid4()
-    rows: list[tuple[Row, bytes]] = []
+    facts: list[Linked] = []
     for event in events:
         stream, version = _stream(event.originator_id), event.originator_version
         last, previous = tips.get(stream, (None, GENESIS))
@@ -423,11 +423,11 @@ def _command(
             raise IntegrityError(f"version {version} of {stream} does not follow {last}")
         row = _row(event, stream, command_id, at)
         try:
-            tips[stream] = version, row.digest(previous)
+            facts.append(row.linked(previous))
         except UnicodeEncodeError as error:
             raise DataError(f"a topic that is no text: {event.topic!r}") from error
-        rows.append((row, tips[stream][1]))
-    return Written(command_id, b"", rows)
+        tips[stream] = version, facts[-1].digest
+    return Written(command_id, b"", facts)
 
 
 def _row(event: StoredEvent, stream: Stream, command_id: UUID, at: datetime) -> Row:

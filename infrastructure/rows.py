@@ -2,12 +2,38 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from struct import Struct
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from crmcore.application.binary import (
+    BYTEA,
+    INTEGER,
+    SMALLINT,
+    TIMESTAMPTZ,
+    UUID_,
+    column,
+    identity,
+    microseconds,
+    record,
+    text,
+    word,
+)
 from crmcore.application.chain import fact_digest
 from crmcore.domain.recorded import Fact, Recorded, Stream
 from crmcore.infrastructure.codec import CODEC
+
+# Columns whose values have a length that never changes, side by side: each with type and length.
+_PLACE = Struct("!ii16s iii iih").pack  # stream, version, slot
+_TIMES = Struct("!iih iiq iiq").pack  # schema_version, effective_at, written_at
+_CAUSE = Struct("!ii16s ii16s").pack  # command_id, correlation_id
+
+
+class Linked(NamedTuple):
+    """What is stored of a fact, in its binary form, and the digest that links it to its stream."""
+
+    stored: bytes
+    digest: bytes
 
 
 class Row(NamedTuple):
@@ -30,9 +56,31 @@ class Row(NamedTuple):
     customer: UUID | None
     payload: bytes
 
-    def digest(self, previous: bytes) -> bytes:
-        """Return the digest, given that of the fact before it in its stream."""
-        return fact_digest(previous, self)
+    def linked(self, previous: bytes) -> Linked:
+        """Return what is stored, linked to the fact before it in its stream by its digest."""
+        stored = self._stored()
+        return Linked(stored, fact_digest(previous, stored))
+
+    def _stored(self) -> bytes:
+        """Return the columns in their binary form."""
+        return record(
+            len(self),
+            word(self.kind),
+            _PLACE(UUID_, 16, self.stream.bytes, INTEGER, 4, self.version, SMALLINT, 2, self.slot),
+            word(self.name),
+            _TIMES(
+                *(SMALLINT, 2, self.schema_version),
+                *(TIMESTAMPTZ, 8, microseconds(self.effective_at)),
+                *(TIMESTAMPTZ, 8, microseconds(self.written_at)),
+            ),
+            word(self.actor),
+            text(self.reason),
+            _CAUSE(UUID_, 16, self.command_id.bytes, UUID_, 16, self.correlation_id.bytes),
+            identity(self.causation_id),
+            word(self.policy),
+            identity(self.customer),
+            column(BYTEA, self.payload),
+        )
 
 
 COLUMNS = ", ".join(f"f.{name}" for name in Row._fields)

@@ -150,7 +150,7 @@ def _chain_problems(
         elif version is None and row.version > 1:
             yield Problem(what=f"the versions 1 to {row.version - 1} are missing",
                           position=position, stream=stream, version=row.version)  # fmt: skip
-        elif row.digest(previous) != digest:
+        elif row.linked(previous).digest != digest:
             yield Problem(what="the fact, or the one before it, is not what was written",
                           position=position, stream=stream, version=row.version)  # fmt: skip
         previous, version = digest, row.version

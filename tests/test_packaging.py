@@ -52,7 +52,7 @@ def test_the_wheel_holds_the_whole_library_and_nothing_else(built: Path) -> None
     held = names(wheel(built / "from-tree"))
     assert {name for name in held if ".dist-info/" not in name} == expected
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in held)
-    assert "crmcore/infrastructure/sql/0002_log.sql" in held
+    assert "crmcore/infrastructure/sql/0003_log.sql" in held
     assert "crmcore/intake/mappings/accounts.toml" in held
 
 

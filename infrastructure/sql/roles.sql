@@ -33,6 +33,11 @@ BEGIN
         UNION ALL
         SELECT format('ROUTINE %s', oid::regprocedure) FROM pg_proc
         WHERE pronamespace = 'crm'::regnamespace AND proowner <> 'crm_owner'::regrole
+        UNION ALL
+        SELECT format('TYPE %s', oid::regtype) FROM pg_type
+        WHERE typrelid IN (
+            SELECT oid FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relkind = 'c'
+        ) AND typowner <> 'crm_owner'::regrole
     LOOP
         EXECUTE format('ALTER %s OWNER TO crm_owner', foreign_owned);
     END LOOP;

@@ -21,6 +21,7 @@ from crmcore.application.handle import (
     attempt,
 )
 from crmcore.application.journal import Conflict, Journal, StoreError
+from crmcore.application.states import Remembered
 from crmcore.application.verification import Progress, Verification
 from crmcore.application.views import Difference, Row, Views
 from crmcore.domain.act import Act
@@ -94,7 +95,13 @@ class CRM:
         self.deciders = deciders(self.policies)
         self._by_command = {c: d for d in self.deciders for c in get_args(d.commands)}
         self._attempt = Group(
-            partial(attempt, journal=journal, policy=self.policies.label, clock=clock),
+            partial(
+                attempt,
+                journal=journal,
+                remembered=Remembered(),
+                policy=self.policies.label,
+                clock=clock,
+            ),
             keys=lambda asked: (asked.id, *asked.streams),
         )
         self._attempt_async = AsyncGroup(self._attempt)

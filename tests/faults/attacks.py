@@ -86,7 +86,7 @@ def _rewrite(facts: int | None, connection: Connection, victim: Victim) -> None:
     for number, (_, *stored) in enumerate(rows[:facts]):
         row = Row(*stored)
         payload = row.payload if number else row.payload.replace(b"phone", b"email")
-        previous = row._replace(payload=payload).digest(previous)
+        previous = row._replace(payload=payload).linked(previous).digest
         connection.execute(
             "UPDATE crm.facts SET payload = %s, digest = %s WHERE stream = %s AND version = %s",
             [payload, previous, row.stream, row.version],

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from crmcore import CRM, CRMError, Receipt, Stream, Unreachable
 from crmcore.application.handle import Asked, Request, Task, attempt, checked
+from crmcore.application.states import Remembered
 from tests.faults.proxy import Proxy
 from tests.faults.setting import Result, Setting, database
 from tests.faults.work import CLEAN, Job, Work, carry_out, register, tally
@@ -57,7 +58,7 @@ def connections_cut(setting: Setting) -> Result:
 
 
 def _bulk_writes_cut(setting: Setting) -> tuple[int, int]:
-    """Cut writes of so many facts that they are copied; return how many, and what went wrong."""
+    """Cut writes that take several transactions; return how many, and what went wrong."""
     wrong = 0
     with (
         database(setting.url) as url,
@@ -69,7 +70,7 @@ def _bulk_writes_cut(setting: Setting) -> tuple[int, int]:
             work = Work(setting.seed + number, BULK_COMMANDS)
             register(crm, work)
             before = reader.position()
-            proxy.cut_at(b"COMMIT", replied=number % 2 == 0)
+            proxy.cut_at(APPEND, replied=number % 2 == 0)
             outcomes = crm.carry_out([(job.act(crm), job.commands) for job in work.jobs()])
             facts = sum(len(one.facts) for one in outcomes if isinstance(one, Receipt))
             asked = sum(len(job.commands) for job in work.jobs())
@@ -94,7 +95,9 @@ def _twice_without_ids(setting: Setting) -> int:
 
 def _attempted(crm: CRM, job: Job) -> bool:
     """Attempt a command under a new id; return whether the store was reached."""
-    decide = partial(attempt, journal=crm.journal, policy=crm.policies.label)
+    decide = partial(
+        attempt, journal=crm.journal, remembered=Remembered(), policy=crm.policies.label
+    )
     try:
         decide([_asked(crm, job)], clock=partial(datetime.now, UTC))
     except Unreachable:

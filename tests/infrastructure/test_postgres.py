@@ -13,14 +13,14 @@ import pytest
 
 from crmcore import CRM, CorruptFact, SchemaMissing, SchemaTooNew, SchemaTooOld, StoreError
 from crmcore.domain import customer
-from crmcore.infrastructure.database import conninfo, migrate
+from crmcore.infrastructure.database import UNRELEASED, conninfo, migrate
 
 ADA = UUID(int=1)
 
 
 @pytest.fixture
 def url(postgres_url: str) -> str:
-    assert migrate(postgres_url) == (0, 2)
+    assert migrate(postgres_url) == (0, 3)
     return postgres_url
 
 
@@ -37,7 +37,7 @@ def test_a_database_without_the_schema_says_how_to_make_it(postgres_url: str) ->
     said = refusal(postgres_url)
     assert said.startswith("SchemaMissing: The database 'test_")
     assert said.endswith(
-        "has no crmcore schema, version 2 is needed: run `crmcore migrate --store URL` or "
+        "has no crmcore schema, version 3 is needed: run `crmcore migrate --store URL` or "
         "CRM.migrate(url)."
     )
 
@@ -45,24 +45,28 @@ def test_a_database_without_the_schema_says_how_to_make_it(postgres_url: str) ->
 def test_a_schema_of_a_newer_release_is_left_alone(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("INSERT INTO crm.schema_version VALUES (99)")
-    wanted = "schema version 99, this crmcore knows 2: install a newer crmcore."
+    wanted = "schema version 99, this crmcore knows 3: install a newer crmcore."
     assert refusal(url).startswith("SchemaTooNew: The database has crmcore ")
     assert refusal(url).endswith(wanted)
     with pytest.raises(SchemaTooNew):
         CRM.migrate(url)
 
 
-def test_a_schema_of_before_the_first_release_is_left_alone(postgres_url: str) -> None:
+@pytest.mark.parametrize("version", sorted(UNRELEASED))
+def test_a_schema_of_before_the_first_release_is_left_alone(
+    postgres_url: str, version: int
+) -> None:
     with psycopg.connect(postgres_url) as connection:
         connection.execute("CREATE SCHEMA crm")
-        connection.execute("CREATE TABLE crm.schema_version AS SELECT 1 AS version")
+        connection.execute("CREATE TABLE crm.schema_version (version integer)")
+        connection.execute("INSERT INTO crm.schema_version VALUES (%s)", [version])
     assert refusal(postgres_url).startswith("SchemaTooOld: The store was made before the first ")
     with pytest.raises(SchemaTooOld):
         CRM.migrate(postgres_url)
 
 
 def test_migrating_twice_changes_nothing(url: str) -> None:
-    assert CRM.migrate(url) == (2, 2)
+    assert CRM.migrate(url) == (3, 3)
     with closing(CRM.open(url)) as crm:
         assert crm.journal.position() == 0
 

@@ -21,11 +21,11 @@ from crmcore import CRM
 from crmcore.application.chain import GENESIS
 from crmcore.domain.customer.profile import InteractionLogged
 from crmcore.domain.recorded import Fact, Stream
-from crmcore.infrastructure import arrays
 from crmcore.infrastructure.database import migrate
+from crmcore.infrastructure.parameters import register
 from crmcore.infrastructure.rows import row
 from crmcore.infrastructure.sealing import BATCHES_MAX, seal
-from crmcore.infrastructure.writing import COPY_FACTS_MIN, Written, write
+from crmcore.infrastructure.writing import Written, write
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WAIT_S_MAX = 10
@@ -73,7 +73,7 @@ class Store:
     def connection(self) -> Stepped:
         """Return a connection as the library makes them."""
         connection = self._stack.enter_context(Stepped.connect(self.url, autocommit=True))
-        arrays.register(connection)
+        register(connection.stepping({}))
         return connection.stepping({})
 
     def written(self, stream: UUID, version: int, facts: int = 1, **given: UUID) -> Written:
@@ -81,10 +81,9 @@ class Store:
         command = given.get("command", uuid4())
         linked = []
         for number in range(version, version + facts):
-            stored = row(_fact(stream, number, command), NOW)
-            digest = stored.digest(self._tips.get((stream, number - 1), GENESIS))
-            self._tips[stream, number] = digest
-            linked.append((stored, digest))
+            fact = row(_fact(stream, number, command), NOW)
+            linked.append(fact.linked(self._tips.get((stream, number - 1), GENESIS)))
+            self._tips[stream, number] = linked[-1].digest
         return Written(command, b"", linked)
 
     def log(self, after: int = 0) -> list[Place]:
@@ -457,7 +456,7 @@ def test_many_and_few_facts_take_their_keys_in_the_same_order(
         asked = [store.written(uuid4(), 1, command=low), store.written(stream, 1, command=high)]
         of_few = aside.submit(write, few, asked)
         store.waits(few)
-        filling = [store.written(uuid4(), 1, 100) for _ in range(COPY_FACTS_MIN // 100)]
+        filling = [store.written(uuid4(), 1, 100) for _ in range(10)]
         asked = [store.written(stream, 1, command=high), *filling]
         of_many = aside.submit(write, many, asked)
         store.waits(many)

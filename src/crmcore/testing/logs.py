@@ -120,9 +120,9 @@ class CrmcoreLog:
         command, at = uuid4(), _now()
         linked = []
         for version in versions:
-            stored = row(_fact(stream, version, command, at), at)
-            self._tips[stream] = stored.digest(self._tips.get(stream, GENESIS))
-            linked.append((stored, self._tips[stream]))
+            fact = row(_fact(stream, version, command, at), at)
+            linked.append(fact.linked(self._tips.get(stream, GENESIS)))
+            self._tips[stream] = linked[-1].digest
         return Written(command, b"", linked)
 
 

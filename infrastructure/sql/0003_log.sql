@@ -1,5 +1,5 @@
 -- The log: facts as their writers committed them, and the one order in which they were sealed.
--- Number 1 was never released: a store that has it is refused.
+-- Numbers 1 and 2 were never released: a store that has one of them is refused.
 
 CREATE SCHEMA IF NOT EXISTS crm;
 
@@ -48,6 +48,15 @@ CREATE TABLE crm.commands (
     batch      bigint   NOT NULL,
     facts      smallint NOT NULL CHECK (facts BETWEEN 0 AND 100)
 );
+
+-- What a writer sends of them; without the ordinal and the digest it is what the digest covers.
+CREATE TYPE crm.fact AS (
+    ordinal integer, kind text, stream uuid, version integer, slot smallint, name text,
+    schema_version smallint, effective_at timestamptz, written_at timestamptz, actor text,
+    reason text, command_id uuid, correlation_id uuid, causation_id uuid, policy text,
+    customer uuid, payload bytea, digest bytea
+);
+CREATE TYPE crm.command AS (command_id uuid, digest bytea, facts smallint);
 
 -- The batches that are committed and not sealed yet. Rows live for milliseconds, so the table is
 -- vacuumed often and at full speed.
