@@ -10,13 +10,14 @@ from psycopg.sql import SQL, Identifier
 
 
 @contextmanager
-def database(url: str) -> Iterator[str]:
-    """Yield the URL of a new database, which is dropped with its last connections."""
+def database(url: str, *, like: str = "template1") -> Iterator[str]:
+    """Yield the URL of a new database, a copy of another, which is dropped in the end."""
     name = f"bench_{uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        new, copied = Identifier(name), Identifier(like)
+        connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(new, copied))
         yield urlsplit(url)._replace(path=f"/{name}").geturl()
-        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(new))
 
 
 def library_environment(url: str) -> dict[str, str]:
