@@ -182,6 +182,19 @@ def test_many_facts_are_appended_like_few(journal: Journal) -> None:
     assert journal.verify().problems == ()
 
 
+def test_a_loser_among_many_takes_along_only_who_follows_it(journal: Journal) -> None:
+    taken = a_stream()
+    append(journal, commit(taken, 1))
+    others = [commit(a_stream(), *range(1, 51)) for _ in range(60)]  # in several transactions
+    # Both are told a tip, as one who does not know that somebody else was faster.
+    first, second = commit(taken, 1), commit(taken, 2)
+    asked = [*others[:5], first, *others[5:], second]
+    lost = journal.append(asked, at=START, tips={taken: GENESIS}).lost
+    assert lost.keys() == {first.command_id, second.command_id}
+    assert len(recorded(journal)) == 1 + 60 * 50
+    assert journal.verify().problems == ()
+
+
 def test_the_log_is_read_from_and_to_any_position(journal: Journal) -> None:
     stream = a_stream()
     append(journal, commit(stream, 1, 2, 3))
