@@ -1,9 +1,6 @@
 """Callers share work and keep their own outcomes (docs/adr/0025-shared-transactions.md)."""
 
 import asyncio
-import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
+from crmcore.application import group as group_module
 from crmcore.application.group import BATCH_MAX, AsyncGroup, Group
 from crmcore.application.journal import Unreachable
 
@@ -137,45 +135,41 @@ def test_a_batch_is_bounded() -> None:
     assert max(map(len, work.batches)) <= BATCH_MAX + 99
 
 
-def test_whoever_leaves_while_waiting_holds_up_nobody() -> None:
+def test_whoever_leaves_while_waiting_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     work = Work(waits=True)
     group = Group(work, keys=lambda _: ("all",))
-    leaving = threading.Event()
-
-    class LeftError(BaseException):
-        pass
-
-    def leave(*_: object) -> None:
-        raise LeftError
-
     outcomes: list[list[int]] = []
     first = Thread(target=group, args=([1],))
     first.start()
     assert work.started.wait(30)
-    before = signal.signal(signal.SIGUSR1, leave)
-
-    def interrupt() -> None:
-        while group.waiting < 1:
-            pass
-        os.kill(os.getpid(), signal.SIGUSR1)
-        assert leaving.wait(30)
-        work.may_go_on.set()
-
-    interrupter = Thread(target=interrupt)
-    interrupter.start()
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(group_module, "Lock", LeftLock)
         with pytest.raises(LeftError):
             group([2])
-    finally:
-        signal.signal(signal.SIGUSR1, before)
     other = Thread(target=lambda: outcomes.append(group([3])))
     other.start()
     while group.waiting < 1:
         pass
-    leaving.set()
-    for thread in (first, interrupter, other):
+    work.may_go_on.set()
+    for thread in (first, other):
         thread.join(30)
     assert outcomes == [[6]]
+
+
+class LeftError(BaseException):
+    """As Ctrl-C is."""
+
+
+class LeftLock:
+    """A lock that nobody waits for: whoever does leaves."""
+
+    def __init__(self) -> None:
+        self._is_taken = False
+
+    def acquire(self) -> None:
+        if self._is_taken:
+            raise LeftError
+        self._is_taken = True
 
 
 def test_work_that_asks_for_more_does_not_wait_for_itself() -> None:
