@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from logging import getLogger
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crmcore.application.journal import (
@@ -163,7 +164,7 @@ def database(url: str) -> Iterator[Database]:
         kwargs={"autocommit": True},
         connection_class=Patient,
         timeout=CONNECT_TIMEOUT_S,
-        configure=_configure,
+        configure=set_up,
         min_size=1,
         max_size=CONNECTIONS_MAX,
         num_workers=1,
@@ -203,14 +204,16 @@ def conninfo(url: str) -> str:
     return str(psycopg.conninfo.make_conninfo(**_SETTINGS | given))
 
 
-def _configure(connection: "Patient") -> None:
+def set_up(connection: "Patient") -> None:
+    """Make a new connection one of ours, in the time that it has to connect."""
+    asked = connection.info.get_parameters()
+    connection.answer_s_max = float(asked["connect_timeout"]) or inf
     said = connection.execute(_SESSION.encode())
     while said.nextset():
         pass
     [(statement_ms,)] = said.fetchall()
-    silence_ms = int(connection.info.get_parameters()["tcp_user_timeout"])
-    connection.answer_s_max = (statement_ms + silence_ms) / 1000
     register(connection)
+    connection.answer_s_max = (statement_ms + int(asked["tcp_user_timeout"])) / 1000
 
 
 def _ours(error: Any) -> StoreError | Conflict:  # noqa: ANN401 - psycopg.Error, imported late

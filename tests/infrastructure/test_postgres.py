@@ -5,6 +5,7 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
+from time import monotonic
 from uuid import UUID
 
 import psycopg
@@ -13,7 +14,9 @@ import pytest
 
 from crmcore import CRM, CorruptFact, SchemaMissing, SchemaTooNew, SchemaTooOld, StoreError
 from crmcore.domain import customer
-from crmcore.infrastructure.database import UNRELEASED, conninfo, migrate
+from crmcore.infrastructure.database import UNRELEASED, conninfo, migrate, set_up
+from crmcore.infrastructure.patience import Patient
+from tests.faults.proxy import Proxy
 
 ADA = UUID(int=1)
 
@@ -211,3 +214,14 @@ def test_an_unmigrated_store_is_not_made_by_opening_it(postgres_url: str) -> Non
     with psycopg.connect(postgres_url) as connection:
         row = connection.execute("SELECT to_regnamespace('crm')").fetchone()
     assert row == (None,)
+
+
+def test_a_connection_whose_network_goes_dark_while_it_is_set_up_is_given_up(url: str) -> None:
+    with Proxy(url) as proxy:
+        reached = f"{proxy.url}?connect_timeout=2&tcp_user_timeout=60000"
+        with Patient.connect(conninfo(reached), autocommit=True) as connection:
+            proxy.dark = True
+            started = monotonic()
+            with pytest.raises(psycopg.OperationalError, match="no answer in 2 s"):
+                set_up(connection)
+            assert monotonic() - started < 30
