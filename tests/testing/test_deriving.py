@@ -3,7 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NamedTuple, NotRequired, TypedDict, get_args
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,16 @@ class Colour(Enum):
 
 class Inner(Struct, frozen=True):
     size: Annotated[int, Meta(gt=0, lt=10)]
+
+
+class Place(NamedTuple):
+    x: int
+    y: int = 0
+
+
+class Sizes(TypedDict):
+    width: int
+    height: NotRequired[int]
 
 
 class Zoo(Struct, frozen=True, kw_only=True):
@@ -53,6 +63,8 @@ class Zoo(Struct, frozen=True, kw_only=True):
     unique: frozenset[str]
     mutable: set[int]
     named: dict[str, int]
+    place: Place
+    sizes: Sizes
     left_out: int = 7
 
 

@@ -1,4 +1,4 @@
-"""Values of any type that msgspec knows, within every bound that the type states.
+"""Values of the types that msgspec knows, within every bound that the type states.
 
 Hypothesis' own `from_type` reads annotations and not msgspec's `Meta`: it makes negative points,
 instants without a zone, and texts that nothing stored may hold.
@@ -29,7 +29,8 @@ FIRST, LAST = datetime(1990, 1, 1), datetime(2090, 1, 1)  # noqa: DTZ001 - the z
 def values(tp: Any, *, overrides: Overrides | None = None) -> SearchStrategy[Any]:  # noqa: ANN401 - a union is no class
     """Return a strategy for the values of a type: every one of them can be encoded and decoded.
 
-    Raises TypeError for a type that msgspec does not know; name a strategy in `overrides` then.
+    Raises TypeError for a type that says too little, such as Any: name one in `overrides` then.
+    A type that holds itself in a field without a default needs one too.
 
     >>> from typing import Annotated
     >>> from hypothesis import find
@@ -118,11 +119,10 @@ def _instants(info: mi.DateTimeType, _: Overrides) -> SearchStrategy[datetime]:
 def _structs(info: Any, overrides: Overrides) -> SearchStrategy[Any]:  # noqa: ANN401 - a struct or a dataclass
     if info.cls in overrides:
         return overrides[info.cls]
-    fields = {field.encode_name: field for field in info.fields}
-    required = {f.name: of(f.type, overrides) for f in fields.values() if f.required}
+    required = {f.name: of(f.type, overrides) for f in info.fields if f.required}
     optional = {
         f.name: st.deferred(lambda f=f: of(f.type, overrides))  # type: ignore[misc]
-        for f in fields.values()
+        for f in info.fields
         if not f.required
     }
     make: Callable[..., Any] = info.cls
@@ -160,4 +160,6 @@ _MAKERS: Mapping[type, Callable[[Any, Overrides], SearchStrategy[Any]]] = {
     ),
     mi.StructType: _structs,
     mi.DataclassType: _structs,
+    mi.NamedTupleType: _structs,
+    mi.TypedDictType: _structs,
 }
