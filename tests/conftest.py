@@ -18,8 +18,7 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 settings.register_profile(
     "crmcore",
-    derandomize=True,
-    deadline=None,
+    settings.get_profile("crmcore-ci"),
     max_examples=int(os.environ.get("CRMCORE_EXAMPLES", "100")),
 )
 settings.load_profile("crmcore")

@@ -101,14 +101,6 @@ BREAKS: dict[str, tuple[AnyDecider, set[str]]] = {
         evolving(forgetful),
         {"replay_is_live", "a_state_can_be_stored", "decisions_are_pure"},
     ),
-    "its fact is out of bounds": (
-        deciding(
-            lambda _, events: tuple(
-                replace(e, source="") if isinstance(e, PointsEarned) else e for e in events
-            )
-        ),
-        {"what_is_stored_is_read_as_it_was"},
-    ),
 }
 
 
@@ -127,6 +119,21 @@ def test_every_law_has_a_decider_that_breaks_it() -> None:
     assert unbroken == {"what_is_rejected_changes_nothing"}  # `take` cannot make such a step
 
 
+def test_what_cannot_be_stored_is_refused_as_the_library_refuses_it() -> None:
+    blank = deciding(
+        lambda _, events: tuple(
+            replace(e, source="") if isinstance(e, PointsEarned) else e for e in events
+        )
+    )
+    history = lived(blank)
+    refused = [step for step in history.steps if step.unstorable is not None]
+    assert {step.unstorable for step in refused} == {
+        "Expected `str` of length >= 1 - at `$.source`"
+    }
+    assert all((step.events, step.after) == ((), step.before) for step in refused)
+    assert broken(blank) == set()
+
+
 def test_a_step_that_was_rejected_and_changed_something_is_found() -> None:
     history = lived(RULES)
     no = replace(history.steps[1], after=history.state)
@@ -137,7 +144,7 @@ def test_a_step_that_was_rejected_and_changed_something_is_found() -> None:
 def test_an_invariant_is_asked_for_what_its_scope_says() -> None:
     asked: dict[str, list[Any]] = {}
     history = lived(RULES)
-    for scope in ("state", "event", "command", "history"):
+    for scope in ("state", "event", "command", "step", "history"):
         seen = asked.setdefault(scope, [])
 
         @invariant(scope, name=f"of the {scope}")
@@ -151,6 +158,7 @@ def test_an_invariant_is_asked_for_what_its_scope_says() -> None:
     assert [state for (state,) in asked["state"]] == states
     assert [event for _, event, _ in asked["event"]] == list(history.events)
     assert [command for _, command, _, _ in asked["command"]] == [*COMMANDS[:1], *COMMANDS[2:]]
+    assert asked["step"] == [(step,) for step in history.steps]
     assert asked["history"] == [(history,)]
 
 

@@ -9,12 +9,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
+from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from msgspec import inspect as mi
 
 Overrides: TypeAlias = Mapping[Any, SearchStrategy[Any]]
 """Strategies for some types, in place of those that are derived."""
+
+# To explain a failure every line that runs is traced: minutes where finding it takes seconds.
+PHASES = [phase for phase in Phase if phase is not Phase.explain]
 
 # What PostgreSQL and JSON can hold.
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")

@@ -10,9 +10,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from crmcore.domain.value import Value
-from crmcore.testing.living import AnyDecider, History, Step, kinds, take
+from crmcore.testing.living import AnyDecider, History, Step, kinds, outcomes, take
 
-Scope: TypeAlias = Literal["state", "event", "command", "history"]
+Scope: TypeAlias = Literal["state", "event", "command", "step", "history"]
 HistoryCheck: TypeAlias = Callable[[AnyDecider, History], Iterable[str]]
 
 
@@ -52,7 +52,8 @@ def invariant(
 
     The rule is asked for each state (`state`); for each event, with the states around it
     (`before, event, after`); for each command that was accepted, with the states around it and its
-    events (`before, command, events, after`); or once (`history`).
+    events (`before, command, events, after`); for each step, with its act and whatever came of it
+    (`step`); or once (`history`).
 
     >>> from crmcore.domain import loyalty
     >>> from crmcore.testing import invariant
@@ -103,7 +104,7 @@ def _events(history: History) -> Iterator[tuple[Any, ...]]:
 
 def _commands(history: History) -> Iterator[tuple[Any, ...]]:
     for step in history.steps:
-        if step.rejected is None and step.crashed is None:
+        if step.is_accepted:
             yield step.before, step.command, step.events, step.after
 
 
@@ -111,6 +112,7 @@ _ARGUMENTS: Mapping[Scope, Callable[[History], Iterator[tuple[Any, ...]]]] = {
     "state": _states,
     "event": _events,
     "command": _commands,
+    "step": lambda history: ((step,) for step in history.steps),
     "history": lambda history: iter([(history,)]),
 }
 
@@ -199,26 +201,11 @@ def what_is_rejected_changes_nothing(_: AnyDecider, history: History) -> Iterato
 
 def occurred(history: History) -> set[type]:
     """Return the types of the commands that were accepted, of all events, and of all rejections."""
-    found: set[type] = {type(event) for event in history.events}
-    for step in history.steps:
-        if step.rejected is not None:
-            found.add(type(step.rejected))
-        elif step.crashed is None:
-            found.add(type(step.command))
-    return found
-
-
-def declared(decider: AnyDecider) -> list[type]:
-    """Return what a decider says can occur: commands, events and rejections."""
-    return [
-        kind
-        for union in (decider.commands, decider.events, decider.rejections)
-        for kind in kinds(union)
-    ]
+    return set().union(*map(outcomes, history.steps))
 
 
 def _outcome(step: Step) -> str:
-    return repr(step.crashed or step.rejected or step.events)
+    return repr(step.crashed or step.unstorable or step.rejected or step.events)
 
 
 def _bytes(step: Step) -> tuple[bytes, bytes]:

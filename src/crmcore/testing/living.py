@@ -1,12 +1,15 @@
 """What was asked of one aggregate, and what came of it: the unit of every check."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias, get_args
+
+import msgspec
 
 from crmcore.domain.act import Act
 from crmcore.domain.decider import Decider
 from crmcore.domain.value import Rejected, Rejection, Value
+from crmcore.testing.scripts import example, script
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ACTORS = ("ann", "ben", "cem")
@@ -14,10 +17,18 @@ ACTORS = ("ann", "ben", "cem")
 AnyDecider: TypeAlias = Decider[Any, Any, Any]
 
 
+class Turn(NamedTuple):
+    """A command in its act."""
+
+    command: Any
+    act: Act
+
+
 class Step(Value):
     """One command: in whose act, on what state, and what came of it.
 
-    `crashed` is what was raised that is no rejection.
+    `crashed` is what was raised that is no rejection; `unstorable` says that the events are out of
+    the bounds of their types, so that the library refuses the command, and nothing is recorded.
     """
 
     command: Any
@@ -27,6 +38,12 @@ class Step(Value):
     events: tuple[Any, ...] = ()
     rejected: Rejection | None = None
     crashed: str | None = None
+    unstorable: str | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it was carried out, though it may have changed nothing."""
+        return self.rejected is None and self.crashed is None and self.unstorable is None
 
 
 class History(Value):
@@ -51,44 +68,67 @@ class History(Value):
         return History(decider=self.decider, steps=steps)
 
     def script(self) -> str:
-        """Return it as an example that can be pasted into a test."""
-        lines = [line for step in self.steps for line in _lines(step)]
-        return "\n".join(["(", f"    given({self.decider.kind})", *lines, ")"])
+        """Return it as an example that can be pasted into a test, with what that imports."""
+        return script(self.decider, self.steps)
 
     def __repr__(self) -> str:
-        """Return the script: it is what one wants to see of a history that fails."""
-        return self.script()
-
-
-def _lines(step: Step) -> Iterator[str]:
-    act = step.act
-    said = [repr(step.command), f"at={act.effective_at!r}", f"by={act.by!r}"]
-    if act.roles:
-        said.append(f"roles={sorted(act.roles)}")
-    yield f"    .when({', '.join(said)})"
-    if step.crashed is not None:
-        yield f"    # crashed: {step.crashed}"
-    elif step.rejected is not None:
-        yield f"    .rejected({step.rejected!r})"
-    else:
-        yield f"    .then({', '.join(map(repr, step.events))})" if step.events else "    .nothing()"
+        """Return the example: it is what one wants to see of a history that fails."""
+        return example(self.decider, self.steps)
 
 
 def take(decider: AnyDecider, state: Any, command: Any, act: Act) -> Step:  # noqa: ANN401 - the decider's
     """Return what comes of one command."""
-    after, events = state, tuple[Any, ...]()
+    after, events, fault = state, tuple[Any, ...](), dict[str, Any]()
     try:
-        events = decider.decide(command, state, act)
+        events = tuple(decider.decide(command, state, act))
         for event in events:
             after = decider.evolve(after, event)
     except Rejected as no:
-        return Step(command=command, act=act, before=state, after=state, rejected=no.rejection)
+        fault = {"rejected": no.rejection}
     except Exception as error:  # noqa: BLE001 - a law judges it
-        crash = f"{type(error).__name__}: {error}"
-        return Step(command=command, act=act, before=state, after=state, crashed=crash)
-    return Step(command=command, act=act, before=state, after=after, events=tuple(events))
+        fault = {"crashed": f"{type(error).__name__}: {error}"}
+    else:
+        if (why := _unstorable(decider, events)) is not None:
+            fault = {"unstorable": why}
+    if fault:
+        return Step(command=command, act=act, before=state, after=state, **fault)
+    return Step(command=command, act=act, before=state, after=after, events=events)
+
+
+def _unstorable(decider: AnyDecider, events: tuple[Any, ...]) -> str | None:
+    """Return why events are out of the bounds of their types, as sums may be."""
+    declared_events = kinds(decider.events)
+    try:
+        for event in events:
+            if type(event) in declared_events:
+                msgspec.msgpack.decode(msgspec.msgpack.encode(event), type=type(event))
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
+
+
+def live(decider: AnyDecider, turns: Iterable[Turn]) -> Iterator[Step]:
+    """Yield what comes of these turns from the start."""
+    state = decider.initial
+    for command, act in turns:
+        yield (step := take(decider, state, command, act))
+        state = step.after
 
 
 def kinds(union: Any) -> tuple[type, ...]:  # noqa: ANN401 - a union is no class
     """Return the classes of a union, or the one class that it is."""
     return get_args(union) or (union,)
+
+
+def outcomes(step: Step) -> set[type]:
+    """Return the types of what came of a step: events, a rejection, and the command if accepted."""
+    if step.rejected is not None:
+        return {type(step.rejected)}
+    accepted = {type(step.command)} if step.is_accepted else set[type]()
+    return accepted | {type(event) for event in step.events}
+
+
+def declared(decider: AnyDecider) -> list[type]:
+    """Return what a decider says can occur: commands, events and rejections."""
+    unions = (decider.commands, decider.events, decider.rejections)
+    return [kind for union in unions for kind in kinds(union)]

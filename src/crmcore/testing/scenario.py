@@ -79,6 +79,8 @@ class Scenario:
         assert self.steps, "nothing was asked: call when(...) first"
         crashed = [step.crashed for step in self.steps if step.crashed is not None]
         assert not crashed, f"the decider crashed: {crashed}"
+        unstorable = [step.unstorable for step in self.steps if step.unstorable is not None]
+        assert not unstorable, f"it leads to what cannot be stored: {unstorable}"
 
 
 def given(decider: AnyDecider, *events: Any) -> Scenario:  # noqa: ANN401 - the decider's

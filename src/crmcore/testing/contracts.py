@@ -1,0 +1,141 @@
+"""A test class for a decider: every law holds of it, and nothing is there for nothing."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, Self, TypeAlias
+
+from hypothesis import HealthCheck, given, settings
+
+from crmcore.domain.act import Act
+from crmcore.domain.value import Rejection
+from crmcore.testing.deriving import PHASES
+from crmcore.testing.generating import STEPS, histories
+from crmcore.testing.laws import LAWS, Law, check, occurred
+from crmcore.testing.living import AnyDecider, History, Turn, declared, live
+from crmcore.testing.rehearsing import Cast
+
+Model: TypeAlias = Callable[[tuple[Any, ...], Any, Act], tuple[Any, ...] | type[Rejection]]
+"""From all events so far, a command and its act: what comes of it, or why nothing does."""
+
+PATIENT = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+
+
+class Violated(AssertionError):
+    """A law does not hold; each law has a subclass of its own, so that each is reported."""
+
+    def __init__(self, law: Law, what: str, history: History) -> None:
+        super().__init__(f"{law.name}: {what}\n{history.script()}")
+        self.law, self.what, self.history = law, what, history
+
+    def shortest(self) -> Self:
+        """Return the same of a history without the commands that it does not take."""
+        history = shortened(self.history, self.law)
+        return type(self)(self.law, next(iter(self.law.check(history.decider, history))), history)
+
+
+def contract(
+    decider: AnyDecider,
+    *,
+    model: Model | None = None,
+    invariants: Iterable[Law] = (),
+    laws: Mapping[str, Law] = LAWS,
+    examples: int | None = None,
+    steps: int = STEPS,
+    never: Collection[type] = (),
+    **drawn: Any,  # noqa: ANN401 - those of `histories`
+) -> type:
+    """Return a class of tests for pytest: name it Test... in a module of yours.
+
+    All laws are checked on the same histories, as many as Hypothesis' settings or `examples` say.
+    What is declared must occur, but for what `never` lists. `drawn` goes to `histories`.
+    """
+    wanted = [*laws.values(), *invariants, *([] if model is None else [agrees_with(model)])]
+    seen: set[type] = set()
+
+    @settings(
+        max_examples=examples or settings().max_examples,
+        deadline=None,
+        phases=PHASES,
+        suppress_health_check=PATIENT,
+    )
+    @given(histories(decider, steps=steps, **drawn))
+    def holds(history: History) -> None:
+        seen.update(occurred(history))
+        require(decider, history, wanted)
+
+    class Contract:
+        """Every law holds, and nothing that is declared is there for nothing."""
+
+        def test_every_law_holds(self) -> None:
+            """Every law and invariant holds of every history."""
+            try:
+                holds()
+            except Violated as violated:
+                raise violated.shortest() from None
+            except ExceptionGroup as several:
+                raise several.derive([_shortest(one) for one in several.exceptions]) from None
+
+        def test_nothing_is_vacuous(self) -> None:
+            """Every command is accepted somewhere, every event and every rejection occurs."""
+            names = sorted(kind.__name__ for kind in vacuous(decider, {*seen, *never}, **drawn))
+            assert not names, f"these never occurred: {', '.join(names)}"
+
+    return Contract
+
+
+def vacuous(decider: AnyDecider, seen: Collection[type] = (), **drawn: Any) -> list[type]:  # noqa: ANN401 - those of `histories`
+    """Return what a decider declares and no history leads to, as far as ways were looked for.
+
+    What is in `seen` need not be looked for.
+    """
+    if unseen := set(declared(decider)).difference(seen):
+        unseen -= set(Cast(decider, **drawn).ways)
+    return [kind for kind in declared(decider) if kind in unseen]
+
+
+def require(decider: AnyDecider, history: History, laws: Iterable[Law]) -> None:
+    """Raise Violated, with a history that can be pasted, for the first law that does not hold."""
+    for law in laws:
+        for violation in check(decider, history, [law]):
+            raise _violated(law.name)(law, violation.what, history)
+
+
+def shortened(history: History, law: Law) -> History:
+    """Return a history without the commands that it does not take to violate a law.
+
+    The other commands stay what they were, at the instants at which they were: so one can be left
+    out though those behind it were made after it.
+    """
+    decider, turns = history.decider, [Turn(step.command, step.act) for step in history.steps]
+    for size in (4, 2, 1, 2, 1):
+        for at in range(len(turns) - size, -1, -1):
+            without = [*turns[:at], *turns[at + size :]]
+            lived = History(decider=decider, steps=tuple(live(decider, without)))
+            if next(iter(law.check(decider, lived)), None) is not None:
+                turns = without
+    return History(decider=decider, steps=tuple(live(decider, turns)))
+
+
+def _shortest(error: Exception) -> Exception:
+    return error.shortest() if isinstance(error, Violated) else error
+
+
+@cache
+def _violated(law: str) -> type[Violated]:
+    return type(law, (Violated,), {})
+
+
+def agrees_with(model: Model) -> Law:
+    """Return the law that a decider accepts what a model accepts, with the same events."""
+
+    def agrees(_: AnyDecider, history: History) -> Iterator[str]:
+        past: tuple[Any, ...] = ()
+        for step in history.steps:
+            wanted = model(past, step.command, step.act)
+            found = step.events if step.rejected is None else type(step.rejected)
+            if found != wanted:
+                yield f"of {step.command!r} comes {found!r}, and the model says {wanted!r}"
+                return
+            past += step.events
+
+    return Law("agrees_with_the_model", "It accepts what the model accepts.", agrees)
