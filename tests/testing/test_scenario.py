@@ -29,6 +29,14 @@ def test_several_commands_follow_one_another() -> None:
     assert earned.state.usable(datetime(2026, 3, 2, tzinfo=UTC)) == 10
 
 
+def test_commands_come_when_the_last_ones_came_unless_they_say_so() -> None:
+    march = given(RULES, Enrolled(customer=ADA), at=date(2026, 3, 2)).given().when(EARN)
+    assert march.state.lots[0].vests_at == datetime(2026, 3, 2, tzinfo=UTC)
+    may = march.when(replace(EARN, source="s-2"), at=datetime(2026, 5, 4, 9, tzinfo=UTC))
+    later = may.when(replace(EARN, source="s-3"))
+    assert later.state.lots[2].vests_at == datetime(2026, 5, 4, 9, tzinfo=UTC)
+
+
 def test_a_command_that_changes_nothing_is_accepted() -> None:
     ENROLLED.when(Enrol(customer=ADA)).nothing()
 
@@ -39,6 +47,13 @@ def test_a_rule_says_no_and_why() -> None:
     said.rejected(Insufficient(available=0))
 
 
+def test_one_goes_on_from_a_rejection_that_was_checked() -> None:
+    refused = ENROLLED.when(REDEEM).rejected(Insufficient)
+    assert (refused.state, refused.events) == (ENROLLED.state, ())
+    refused.when(Enrol(customer=ADA)).nothing()
+    refused.given(Enrolled(customer=UUID(int=8))).when(Enrol(customer=UUID(int=8))).nothing()
+
+
 @pytest.mark.parametrize(
     ("check", "why"),
     [
@@ -46,12 +61,18 @@ def test_a_rule_says_no_and_why() -> None:
         (lambda: given(RULES).when(Enrol(customer=ADA)).nothing(), "found (Enrolled"),
         (lambda: given(RULES).when(EARN).nothing(), "it was rejected"),
         (lambda: given(RULES).when(EARN, EARN).then(), "it was rejected"),
+        (lambda: ENROLLED.when(REDEEM).when(EARN), "it was rejected: Insufficient"),
+        (lambda: ENROLLED.when(REDEEM, EARN).given(), "it was rejected"),
+        (lambda: ENROLLED.when(REDEEM).state, "it was rejected"),
+        (lambda: ENROLLED.when(REDEEM).events, "it was rejected"),
+        (lambda: ENROLLED.when(REDEEM, REDEEM).rejected(Insufficient), "it was rejected"),
         (lambda: ENROLLED.when(EARN).rejected(Insufficient), "it was accepted"),
         (lambda: given(RULES).when(EARN).rejected(Insufficient), "another reason: NotEnrolled"),
         (lambda: ENROLLED.when(REDEEM).rejected(Insufficient, available=1), "available"),
         (lambda: ENROLLED.when(REDEEM).rejected(Insufficient(available=1)), "available=1"),
         (ENROLLED.nothing, "nothing was asked"),
         (lambda: given(CRASHING).when(EARN).rejected(NotEnrolled), "crashed.*ZeroDivisionError"),
+        (lambda: given(CRASHING).when(EARN).when(EARN), "crashed.*ZeroDivisionError"),
     ],
 )
 def test_what_is_not_so_is_said(check: object, why: str) -> None:
