@@ -7,6 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmcore import testing
 from crmcore.domain import loyalty
 from crmcore.domain.lots import Lot
 from crmcore.domain.loyalty import (
@@ -34,13 +35,13 @@ from crmcore.domain.loyalty import (
     UnknownRedemption,
 )
 from crmcore.domain.money import Money
-from tests.spec import Spec
 from tests.strategies import GAPS, START, History, Step, declared, facts, histories, occurring, take
 
 ANN, BOB = UUID(int=10), UUID(int=11)
 LOYALTY = loyalty.decider(Policy())
-MEMBER = Spec(LOYALTY, Enrolled(customer=ANN))
 JANUARY, MARCH, MAY = date(2026, 1, 1), date(2026, 3, 1), date(2026, 5, 1)
+TODAY, NEW_YEAR = date(2026, 3, 2), date(2027, 1, 1)
+ENROLLED = Enrolled(customer=ANN)
 
 
 def midnight(day: date) -> datetime:
@@ -68,60 +69,71 @@ def reverse(points: int, name: str = "r-1") -> ReverseRedemption:
 
 
 # 100 points that lapse at new year, 50 that lapse in the March after it.
-RICH = MEMBER.given(
-    PointsEarned(source="s-1", amount=usd(10_000), lot=lot(1, 100, JANUARY, date(2027, 1, 1))),
+SALES = (
+    PointsEarned(source="s-1", amount=usd(10_000), lot=lot(1, 100, JANUARY, NEW_YEAR)),
     PointsEarned(source="s-2", amount=usd(5_000), lot=lot(2, 50, MARCH, date(2027, 3, 1))),
 )
+MEMBER = testing.given(LOYALTY, ENROLLED, at=TODAY)
+RICH = MEMBER.given(*SALES)
 
 
 def test_a_customer_enrols() -> None:
-    assert Spec(LOYALTY).when(Enrol(customer=ANN)) == (Enrolled(customer=ANN),)
+    testing.given(LOYALTY).when(Enrol(customer=ANN)).then(Enrolled(customer=ANN))
 
 
 def test_enrolling_again_changes_nothing() -> None:
-    assert MEMBER.when(Enrol(customer=ANN)) == ()
+    MEMBER.when(Enrol(customer=ANN)).nothing()
 
 
 def test_an_account_belongs_to_one_customer() -> None:
-    MEMBER.rejects(Enrol(customer=BOB), AlreadyEnrolled(customer=ANN))
+    MEMBER.when(Enrol(customer=BOB)).rejected(AlreadyEnrolled(customer=ANN))
     assert LOYALTY.customer(UUID(int=1), MEMBER.state) == ANN
 
 
 def test_nothing_happens_before_enrolment() -> None:
-    Spec(LOYALTY).rejects(earn("s-1", 100), NotEnrolled)
+    testing.given(LOYALTY).when(earn("s-1", 100)).rejected(NotEnrolled())
 
 
 def test_a_sale_earns_a_lot_that_lapses_after_a_year() -> None:
-    assert MEMBER.when(earn("s-1", 10_099), on=JANUARY) == (
-        PointsEarned(source="s-1", amount=usd(10_099), lot=lot(1, 100, JANUARY, date(2027, 1, 1))),
+    MEMBER.when(earn("s-1", 10_099), at=JANUARY).then(
+        PointsEarned(source="s-1", amount=usd(10_099), lot=lot(1, 100, JANUARY, NEW_YEAR)),
     )
 
 
 def test_a_lot_lapses_at_the_start_of_a_day_in_the_business_time_zone() -> None:
-    shanghai = Spec(loyalty.decider(Policy(time_zone="Asia/Shanghai")), Enrolled(customer=ANN))
-    (earned,) = shanghai.when(earn("s-1", 100), on=datetime(2026, 2, 28, 20, tzinfo=UTC))
-    assert isinstance(earned, PointsEarned)
-    assert earned.lot.expires_at == datetime(2027, 2, 28, 16, tzinfo=UTC)
+    shanghai = testing.given(loyalty.decider(Policy(time_zone="Asia/Shanghai")), ENROLLED)
+    shanghai.when(earn("s-1", 100), at=datetime(2026, 2, 28, 20, tzinfo=UTC)).then(
+        PointsEarned(
+            source="s-1",
+            amount=usd(100),
+            lot=Lot(
+                number=1,
+                points=1,
+                vests_at=datetime(2026, 2, 28, 20, tzinfo=UTC),
+                expires_at=datetime(2027, 2, 28, 16, tzinfo=UTC),
+            ),
+        ),
+    )
 
 
 def test_a_sale_too_small_for_a_point_earns_nothing() -> None:
-    assert MEMBER.when(earn("s-1", 99)) == ()
-    assert MEMBER.when(earn("s-1", -500)) == ()
+    MEMBER.when(earn("s-1", 99)).nothing()
+    MEMBER.when(earn("s-1", -500)).nothing()
 
 
 def test_a_sale_earns_once() -> None:
-    assert RICH.when(earn("s-1", 10_000)) == ()
-    RICH.rejects(earn("s-1", 20_000), SourceReused(source="s-1", amount=usd(10_000)))
+    RICH.when(earn("s-1", 10_000)).nothing()
+    RICH.when(earn("s-1", 20_000)).rejected(SourceReused(source="s-1", amount=usd(10_000)))
 
 
 def test_a_redemption_takes_what_lapses_first() -> None:
-    assert RICH.when(redeem(120), on=MARCH) == (
+    RICH.when(redeem(120), at=MARCH).then(
         PointsRedeemed(
             redemption="r-1",
             reward="mug",
             points=120,
             allocations=(
-                lot(1, 100, JANUARY, date(2027, 1, 1)),
+                lot(1, 100, JANUARY, NEW_YEAR),
                 lot(2, 20, MARCH, date(2027, 3, 1)),
             ),
         ),
@@ -129,32 +141,38 @@ def test_a_redemption_takes_what_lapses_first() -> None:
 
 
 def test_nobody_redeems_more_than_is_usable() -> None:
-    RICH.rejects(redeem(151), Insufficient(available=150))
-    RICH.rejects(redeem(101), Insufficient(available=100), on=date(2026, 2, 28))
-    RICH.rejects(redeem(51), Insufficient(available=50), on=date(2027, 1, 1))
+    RICH.when(redeem(151), at=TODAY).rejected(Insufficient(available=150))
+    RICH.when(redeem(101), at=date(2026, 2, 28)).rejected(Insufficient(available=100))
+    RICH.when(redeem(51), at=NEW_YEAR).rejected(Insufficient(available=50))
 
 
 def test_a_redemption_takes_at_least_the_minimum() -> None:
-    strict = Spec(loyalty.decider(Policy(points_min=10)), *RICH.past)
-    strict.rejects(redeem(9), BelowMinimum(points_min=10))
-    assert strict.when(redeem(10)) != ()
+    strict = testing.given(loyalty.decider(Policy(points_min=10)), ENROLLED, *SALES, at=TODAY)
+    strict.when(redeem(9)).rejected(BelowMinimum(points_min=10))
+    strict.when(redeem(10)).then(
+        PointsRedeemed(
+            redemption="r-1",
+            reward="mug",
+            points=10,
+            allocations=(lot(1, 10, JANUARY, NEW_YEAR),),
+        ),
+    )
 
 
 def test_a_redemption_has_a_name_of_its_own() -> None:
-    spent = RICH.after(redeem(30))
-    assert spent.when(redeem(30)) == ()
-    spent.rejects(redeem(31), RedemptionReused(redemption="r-1"))
-    spent.rejects(redeem(30, reward="car"), RedemptionReused(redemption="r-1"))
+    spent = RICH.when(redeem(30))
+    spent.when(redeem(30)).nothing()
+    spent.when(redeem(31)).rejected(RedemptionReused(redemption="r-1"))
+    spent.when(redeem(30, reward="car")).rejected(RedemptionReused(redemption="r-1"))
 
 
 def test_points_go_back_to_the_lots_that_lapse_last() -> None:
-    spent = RICH.after(redeem(120))
-    assert spent.when(reverse(30)) == (
+    RICH.when(redeem(120)).when(reverse(30)).then(
         RedemptionReversed(
             redemption="r-1",
             restored=(
                 lot(2, 20, MARCH, date(2027, 3, 1)),
-                lot(1, 10, JANUARY, date(2027, 1, 1)),
+                lot(1, 10, JANUARY, NEW_YEAR),
             ),
             forfeited=(),
         ),
@@ -162,37 +180,33 @@ def test_points_go_back_to_the_lots_that_lapse_last() -> None:
 
 
 def test_points_of_a_lapsed_lot_are_forfeited() -> None:
-    spent = RICH.after(redeem(120))
-    assert spent.when(reverse(120), on=date(2027, 1, 1)) == (
+    RICH.when(redeem(120)).when(reverse(120), at=NEW_YEAR).then(
         RedemptionReversed(
             redemption="r-1",
             restored=(lot(2, 20, MARCH, date(2027, 3, 1)),),
-            forfeited=(lot(1, 100, JANUARY, date(2027, 1, 1)),),
+            forfeited=(lot(1, 100, JANUARY, NEW_YEAR),),
         ),
     )
 
 
 def test_what_is_reversed_was_redeemed() -> None:
-    RICH.rejects(reverse(1, "r-9"), UnknownRedemption(redemption="r-9"))
+    RICH.when(reverse(1, "r-9")).rejected(UnknownRedemption(redemption="r-9"))
 
 
 def test_nobody_gets_back_more_than_was_redeemed() -> None:
-    spent = RICH.after(redeem(120), reverse(30))
-    spent.rejects(reverse(91), TooMuchReversed(left=90))
+    RICH.when(redeem(120), reverse(30)).when(reverse(91)).rejected(TooMuchReversed(left=90))
 
 
 def test_lapsed_lots_are_written_down_once() -> None:
-    new_year = date(2027, 1, 1)
-    assert RICH.when(RecordExpiry(), on=new_year) == (
-        PointsExpired(allocations=(lot(1, 100, JANUARY, new_year),)),
-    )
-    assert RICH.after(RecordExpiry(), on=new_year).when(RecordExpiry(), on=new_year) == ()
+    written = RICH.when(RecordExpiry(), at=NEW_YEAR)
+    written.then(PointsExpired(allocations=(lot(1, 100, JANUARY, NEW_YEAR),)))
+    written.when(RecordExpiry(), at=NEW_YEAR).nothing()
 
 
 def test_the_account_remembers_the_latest_sales_and_redemptions() -> None:
     sales = [earn(f"s-{n}", 100) for n in range(101)]
     redemptions = [redeem(1, f"r-{n}") for n in range(101)]
-    account = MEMBER.after(*sales, *redemptions).state
+    account = MEMBER.when(*sales, *redemptions).state
     assert [account.earned[0].source, account.earned[-1].source] == ["s-1", "s-100"]
     assert [account.redemptions[0].name, account.redemptions[-1].name] == ["r-1", "r-100"]
 
@@ -202,29 +216,32 @@ def test_the_account_remembers_the_latest_sales_and_redemptions() -> None:
 
 def test_regression_1_a_redemption_takes_its_points_whatever_it_is_for() -> None:
     for reward in ("sales invoice", "sales order", "point of sale"):
-        assert RICH.after(redeem(60, reward=reward)).state.usable(midnight(MARCH)) == 90
+        assert RICH.when(redeem(60, reward=reward)).state.usable(midnight(MARCH)) == 90
 
 
 def test_regression_2_a_lot_is_never_overdrawn() -> None:
-    spent = RICH.after(redeem(90, "r-1"), redeem(50, "r-2"))
+    spent = RICH.when(redeem(90, "r-1"), redeem(50, "r-2"))
     assert spent.state.lots == (lot(2, 10, MARCH, date(2027, 3, 1)),)
-    spent.rejects(redeem(11, "r-3"), Insufficient(available=10))
+    spent.when(redeem(11, "r-3")).rejected(Insufficient(available=10))
 
 
 def test_regression_3_points_of_a_cancelled_redemption_keep_their_expiry() -> None:
-    back = RICH.after(redeem(150), reverse(150)).state
-    assert sorted(back.lots, key=lambda lot: lot.number) == list(RICH.state.lots)
+    back = RICH.when(redeem(150), reverse(150)).state
+    assert sorted(back.lots, key=lambda lot: lot.number) == [
+        lot(1, 100, JANUARY, NEW_YEAR),
+        lot(2, 50, MARCH, date(2027, 3, 1)),
+    ]
     assert back.usable(midnight(date(2027, 3, 1))) == 0
 
 
 def test_regression_4_lapsed_points_are_not_spent_though_no_job_has_run() -> None:
-    RICH.rejects(redeem(1), Insufficient(available=0), on=date(2027, 3, 1))
+    RICH.when(redeem(1), at=date(2027, 3, 1)).rejected(Insufficient(available=0))
 
 
 def test_regression_5_points_that_were_spent_do_not_lapse_as_well() -> None:
-    spent = MEMBER.after(earn("s-1", 100), redeem(1), on=JANUARY)
-    assert spent.when(RecordExpiry(), on=date(2027, 1, 1)) == ()
-    assert spent.state.usable(midnight(date(2027, 1, 1))) == 0
+    spent = MEMBER.when(earn("s-1", 100), redeem(1), at=JANUARY)
+    spent.when(RecordExpiry(), at=NEW_YEAR).nothing()
+    assert spent.state.usable(midnight(NEW_YEAR)) == 0
 
 
 # Every history keeps the rules.
@@ -425,8 +442,8 @@ def test_l11_the_balance_is_every_point_where_it_is(history: Lived) -> None:
 
 @given(st.lists(st.integers(1, 100_000), min_size=1, max_size=20))
 def test_l12_splitting_a_sale_never_gains(parts: list[int]) -> None:
-    whole = MEMBER.after(earn("s-1", sum(parts))).state
-    split = MEMBER.after(*(earn(f"s-{n}", part) for n, part in enumerate(parts))).state
+    whole = MEMBER.when(earn("s-1", sum(parts))).state
+    split = MEMBER.when(*(earn(f"s-{n}", part) for n, part in enumerate(parts))).state
     held = sum(one.points for one in split.lots)
     assert held <= sum(one.points for one in whole.lots) == sum(parts) // 100
 
@@ -434,7 +451,7 @@ def test_l12_splitting_a_sale_never_gains(parts: list[int]) -> None:
 @given(st.integers(0, 1_000))
 def test_l14_a_backdated_sale_lapses_by_its_own_date(days: int) -> None:
     sold = midnight(MAY) - timedelta(days=days)
-    account = MEMBER.after(earn("s-1", 500), on=sold).state
+    account = MEMBER.when(earn("s-1", 500), at=sold).state
     assert account.usable(midnight(MAY)) == (5 if days < 365 else 0)
 
 
