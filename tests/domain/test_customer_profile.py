@@ -17,7 +17,6 @@ from crmcore.domain.customer import (
     ChangeTerms,
     Command,
     Contact,
-    Customer,
     Deactivate,
     Event,
     LogInteraction,
@@ -46,11 +45,11 @@ from crmcore.domain.customer.profile import (
     TermsChanged,
 )
 from crmcore.domain.money import Money
-from tests.spec import Spec
+from crmcore.testing import Scenario, given
 
 CUSTOMER = customer.decider(Policy())
 REGISTERED = CustomerRegistered(code="c-1", name="Ann Ltd.", kind="organisation")
-KNOWN = Spec(CUSTOMER, REGISTERED)
+KNOWN = given(CUSTOMER, REGISTERED)
 GONE = KNOWN.given(Deactivated(reason="moved"))
 LISTED = KNOWN.given(Blacklisted(reason="fraud"))
 
@@ -61,18 +60,20 @@ FOUNDED = Registration(tax_id="91350100M000100Y43", founded_on=date(1999, 5, 4),
 
 
 def test_a_customer_is_registered_under_a_code() -> None:
-    register = Register(code="c-1", name="Ann Ltd.", kind="organisation")
-    assert Spec(CUSTOMER).when(register) == (REGISTERED,)
+    given(CUSTOMER).when(Register(code="c-1", name="Ann Ltd.", kind="organisation")).then(
+        CustomerRegistered(code="c-1", name="Ann Ltd.", kind="organisation"),
+    )
     assert KNOWN.state.profile.is_registered
     assert not CUSTOMER.initial.profile.is_registered
 
 
 def test_registering_again_under_the_same_code_changes_nothing() -> None:
-    assert KNOWN.when(Register(code="c-1", name="Ann", kind="person")) == ()
+    KNOWN.when(Register(code="c-1", name="Ann", kind="person")).nothing()
 
 
 def test_a_customer_has_one_code() -> None:
-    KNOWN.rejects(Register(code="c-2", name="Ann", kind="person"), AlreadyRegistered(code="c-1"))
+    another = Register(code="c-2", name="Ann", kind="person")
+    KNOWN.when(another).rejected(AlreadyRegistered(code="c-1"))
 
 
 @pytest.mark.parametrize(
@@ -86,13 +87,12 @@ def test_a_customer_has_one_code() -> None:
     ],
 )
 def test_nothing_happens_before_registration(command: Command) -> None:
-    Spec(CUSTOMER).rejects(command, NotRegistered())
+    given(CUSTOMER).when(command).rejected(NotRegistered())
 
 
 def test_a_contact_with_the_customer_is_logged_each_time() -> None:
     call = InteractionLogged(channel="visit", summary="tea")
-    again = KNOWN.given(call)
-    assert again.when(LogInteraction(channel="visit", summary="tea")) == (call,)
+    again = KNOWN.given(call).when(LogInteraction(channel="visit", summary="tea")).then(call)
     assert again.state == KNOWN.state
 
 
@@ -111,17 +111,17 @@ def test_a_contact_with_the_customer_is_logged_each_time() -> None:
     ],
 )
 def test_a_section_is_changed_once(command: Command, event: Event) -> None:
-    assert KNOWN.when(command) == (event,)
-    assert KNOWN.given(event).when(command) == ()
+    KNOWN.when(command).then(event).when(command).nothing()
 
 
 def test_a_fact_names_only_the_fields_that_changed() -> None:
     known = KNOWN.given(RegistrationChanged(registration=FOUNDED))
     revenue = Revenue(year=2025, amount=Money(minor=100, currency="CNY"))
     said = Registration(employees=13, founded_on=date(1999, 5, 4), annual_revenue=revenue)
-    changed = RegistrationChanged(registration=Registration(employees=13, annual_revenue=revenue))
-    assert known.when(ChangeRegistration(registration=said)) == (changed,)
-    assert known.given(changed).state.profile.registration == Registration(
+    changed = known.when(ChangeRegistration(registration=said)).then(
+        RegistrationChanged(registration=Registration(employees=13, annual_revenue=revenue)),
+    )
+    assert changed.state.profile.registration == Registration(
         tax_id="91350100M000100Y43",
         founded_on=date(1999, 5, 4),
         employees=13,
@@ -131,10 +131,9 @@ def test_a_fact_names_only_the_fields_that_changed() -> None:
 
 def test_terms_that_nobody_mentions_stay_as_they_are() -> None:
     known = KNOWN.given(TermsChanged(terms=Terms(payment_days=14)))
-    changed = TermsChanged(terms=Terms(customer_class="A"))
-    assert known.when(ChangeTerms(terms=Terms(customer_class="A"))) == (changed,)
-    terms = known.given(changed).state.profile.terms
-    assert terms == Terms(payment_days=14, customer_class="A")
+    changed = known.when(ChangeTerms(terms=Terms(customer_class="A")))
+    changed.then(TermsChanged(terms=Terms(customer_class="A")))
+    assert changed.state.profile.terms == Terms(payment_days=14, customer_class="A")
 
 
 def test_the_card_says_what_was_said_last() -> None:
@@ -150,30 +149,30 @@ def test_the_card_says_what_was_said_last() -> None:
 
 
 def test_a_relationship_ends_once() -> None:
-    assert KNOWN.when(Deactivate(reason="moved")) == (Deactivated(reason="moved"),)
-    assert GONE.when(Deactivate(reason="moved")) == ()
+    KNOWN.when(Deactivate(reason="moved")).then(Deactivated(reason="moved"))
+    GONE.when(Deactivate(reason="moved")).nothing()
     assert GONE.state.profile.status == "deactivated"
 
 
 def test_a_customer_is_blacklisted_once_also_after_the_end() -> None:
-    assert KNOWN.when(Blacklist(reason="fraud")) == (Blacklisted(reason="fraud"),)
-    assert GONE.when(Blacklist(reason="fraud")) == (Blacklisted(reason="fraud"),)
-    assert LISTED.when(Blacklist(reason="fraud")) == ()
+    KNOWN.when(Blacklist(reason="fraud")).then(Blacklisted(reason="fraud"))
+    GONE.when(Blacklist(reason="fraud")).then(Blacklisted(reason="fraud"))
+    LISTED.when(Blacklist(reason="fraud")).nothing()
     assert LISTED.state.profile.status == "blacklisted"
 
 
 def test_deactivating_does_not_lift_a_blacklisting() -> None:
-    LISTED.rejects(Deactivate(reason="moved"), NotActive(status="blacklisted"))
+    LISTED.when(Deactivate(reason="moved")).rejected(NotActive(status="blacklisted"))
 
 
-@pytest.mark.parametrize("past", [GONE, LISTED])
-def test_a_customer_is_taken_back_from_either(past: Spec[Command, Customer, Event]) -> None:
-    assert past.when(Reactivate(reason="sorry")) == (Reactivated(reason="sorry"),)
-    assert past.given(Reactivated(reason="sorry")).state.profile.status == "active"
+@pytest.mark.parametrize("parted", [GONE, LISTED])
+def test_a_customer_is_taken_back_from_either(parted: Scenario) -> None:
+    back = parted.when(Reactivate(reason="sorry")).then(Reactivated(reason="sorry"))
+    assert back.state.profile.status == "active"
 
 
 def test_who_is_active_is_not_taken_back() -> None:
-    assert KNOWN.when(Reactivate(reason="sorry")) == ()
+    KNOWN.when(Reactivate(reason="sorry")).nothing()
 
 
 def test_the_facts_of_a_customer_are_its_own() -> None:
