@@ -1,8 +1,9 @@
 """Generated histories of one aggregate, and what occurs in them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args
+from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 from crmcore.domain.act import Act
 from crmcore.domain.decider import Decider
 from crmcore.domain.value import Rejected, Rejection
-from tests.spec import act
 
 Command = TypeVar("Command")
 State = TypeVar("State")
@@ -35,6 +35,11 @@ class Step(NamedTuple, Generic[Command, State, Event]):
 
 
 History: TypeAlias = list[Step[Command, State, Event]]
+
+
+def act(at: datetime, by: str = "ann", roles: Collection[str] = ()) -> Act:
+    """Return an act at an instant."""
+    return Act(by=by, effective_at=at, command_id=UUID(int=1), roles=frozenset(roles))
 
 
 def take(

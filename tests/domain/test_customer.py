@@ -26,8 +26,7 @@ from crmcore.domain.customer import (
     sales,
 )
 from crmcore.domain.money import Money
-from tests.spec import act
-from tests.strategies import History, Step, declared, facts, histories, take
+from tests.strategies import History, Step, act, declared, facts, histories, take
 
 POLICY = Policy(tolerance_percent=10, overdue_grace_days=2)
 CUSTOMER = customer.decider(POLICY)
