@@ -167,7 +167,8 @@ def test_a_redemption_has_a_name_of_its_own() -> None:
 
 
 def test_points_go_back_to_the_lots_that_lapse_last() -> None:
-    RICH.when(redeem(120)).when(reverse(30)).then(
+    back = RICH.when(redeem(120)).when(reverse(30))
+    back.then(
         RedemptionReversed(
             redemption="r-1",
             restored=(
@@ -177,6 +178,7 @@ def test_points_go_back_to_the_lots_that_lapse_last() -> None:
             forfeited=(),
         ),
     )
+    assert back.state.usable(midnight(TODAY)) == 60
 
 
 def test_points_of_a_lapsed_lot_are_forfeited() -> None:
