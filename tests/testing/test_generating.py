@@ -210,7 +210,8 @@ SEATS: Decider[Any, Any, Any] = Decider(
 
 
 def test_a_field_says_what_it_refers_to() -> None:
-    assert Cast(SEATS).ways.keys() == {Book, Cancel, Booked, Cancelled, Taken, NotTaken}
+    everything: set[type] = {Book, Cancel, Booked, Cancelled, Taken, NotTaken}
+    assert set(Cast(SEATS).ways) == everything
     book, cancel = (turn.command for turn in Cast(SEATS).ways[Cancelled])
     assert book.what == cancel.seat
 
