@@ -27,7 +27,8 @@ from crmcore.testing.living import AnyDecider
 
 RULES = loyalty.decider(Policy(points_min=2))
 EXAMPLES = settings().max_examples
-ENROLMENTS = dict.fromkeys((Earn, Redeem, ReverseRedemption, loyalty.RecordExpiry), 0)
+OTHERS: tuple[type, ...] = (Earn, Redeem, ReverseRedemption, loyalty.RecordExpiry)
+ENROLMENTS = dict.fromkeys(OTHERS, 0)
 
 
 @invariant("step")

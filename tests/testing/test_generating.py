@@ -24,7 +24,7 @@ from crmcore.testing import History, commands, histories
 from crmcore.testing.binding import Dice, Past, maker
 from crmcore.testing.instants import MOMENT, Edge, Kind
 from crmcore.testing.living import START, kinds, take
-from crmcore.testing.rehearsing import Cast, zone_of
+from crmcore.testing.rehearsing import Cast, cast_of, zone_of
 
 DECIDERS = {decider.kind: decider for decider in deciders(Policies())}
 LOYALTY = DECIDERS["loyalty"]
@@ -77,7 +77,7 @@ def test_a_history_up_to_an_instant_is_how_it_began(history: History, number: in
 
 def test_a_command_names_what_there_is() -> None:
     """Nobody says that a reversal is of a redemption: the fields have one name."""
-    way = Cast(LOYALTY).ways[loyalty.RedemptionReversed]
+    way = cast_of(LOYALTY).ways[loyalty.RedemptionReversed]
     asked = [type(turn.command) for turn in way]
     assert asked == [loyalty.Enrol, loyalty.Earn, loyalty.Redeem, loyalty.ReverseRedemption]
 
@@ -123,7 +123,7 @@ def test_commands_alone_are_of_the_decider(command: object) -> None:
 
 
 def test_ways_lead_to_all_that_happens_and_nearly_all_that_is_refused() -> None:
-    cast = Cast(DECIDERS["customer"])
+    cast = cast_of(DECIDERS["customer"])
     for goal, way in cast.ways.items():
         *_, last = cast.repeat(way, cast.past(lambda _: None))
         assert goal in {type(last.command), type(last.rejected), *map(type, last.events)}
@@ -139,7 +139,7 @@ def test_rehearsing_again_leads_the_same_ways() -> None:
 
 
 def test_who_may_is_learnt_from_who_may_not() -> None:
-    cast = Cast(DECIDERS["customer"])
+    cast = cast_of(DECIDERS["customer"])
     approved = cast.ways[customer.credit.CreditLimitApproved][-1]
     assert approved.act.roles == {"general_manager"}
 
@@ -281,7 +281,7 @@ def test_points_are_spent_at_the_moment_at_which_they_lapse() -> None:
 
 
 def test_stages_are_learnt_from_the_rejection_that_lists_them() -> None:
-    way = Cast(DECIDERS["opportunity"]).ways[opportunity.StageChanged]
+    way = cast_of(DECIDERS["opportunity"]).ways[opportunity.StageChanged]
     stages = [s.name for s in STANDARD.stages]
     assert [
         t.command.to_stage in stages for t in way if isinstance(t.command, opportunity.ChangeStage)

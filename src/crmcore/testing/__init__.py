@@ -6,19 +6,19 @@ It needs the extra `testing`, and the library itself uses none of it.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crmcore.testing.contracts import Model, Violated, contract
+    from crmcore.testing.contracts import Model, Violated, contract, vacuous
     from crmcore.testing.deriving import values
     from crmcore.testing.exploring import Reachable, explore
-    from crmcore.testing.generating import commands, histories
+    from crmcore.testing.generating import commands, histories, samples
     from crmcore.testing.laws import LAWS, Law, Violation, check, invariant, law
     from crmcore.testing.living import History, Step, take
     from crmcore.testing.scenario import Scenario, given
 
 _MODULES = {
-    "contracts": ("Model", "Violated", "contract"),
+    "contracts": ("Model", "Violated", "contract", "vacuous"),
     "deriving": ("values",),
     "exploring": ("Reachable", "explore"),
-    "generating": ("commands", "histories"),
+    "generating": ("commands", "histories", "samples"),
     "laws": ("LAWS", "Law", "Violation", "check", "invariant", "law"),
     "living": ("History", "Step", "take"),
     "scenario": ("Scenario", "given"),
@@ -43,7 +43,9 @@ __all__ = [
     "histories",
     "invariant",
     "law",
+    "samples",
     "take",
+    "vacuous",
     "values",
 ]
 

@@ -169,7 +169,10 @@ def maker(info: mi.Type, name: str, overrides: Overrides) -> Maker:
     own = getattr(info, "cls", None)
     for key in (name, own):
         if key is not None and key in overrides:
-            return _drawn(overrides[key])
+            override = overrides[key]
+            if isinstance(override, SearchStrategy):
+                return _drawn(override)
+            return _sampled(override)
     match info:
         case mi.Metadata():
             return maker(info.type, (info.extra or {}).get("ref", name), overrides)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, Unpack
 
 from hypothesis import HealthCheck, given, settings
 
@@ -12,7 +12,7 @@ from crmcore.testing.deriving import PHASES
 from crmcore.testing.generating import STEPS, histories
 from crmcore.testing.laws import LAWS, Law, check, occurred
 from crmcore.testing.living import AnyDecider, History, Turn, declared, live
-from crmcore.testing.rehearsing import Cast
+from crmcore.testing.rehearsing import Drawn, cast_of
 
 Model: TypeAlias = Callable[[tuple[Any, ...], Any, Act], tuple[Any, ...] | type[Rejection]]
 """From all events so far, a command and its act: what comes of it, or why nothing does."""
@@ -42,7 +42,7 @@ def contract(
     examples: int | None = None,
     steps: int = STEPS,
     never: Collection[type] = (),
-    **drawn: Any,  # noqa: ANN401 - those of `histories`
+    **drawn: Unpack[Drawn],
 ) -> type:
     """Return a class of tests for pytest: name it Test... in a module of yours.
 
@@ -83,13 +83,13 @@ def contract(
     return Contract
 
 
-def vacuous(decider: AnyDecider, seen: Collection[type] = (), **drawn: Any) -> list[type]:  # noqa: ANN401 - those of `histories`
+def vacuous(decider: AnyDecider, seen: Collection[type] = (), **drawn: Unpack[Drawn]) -> list[type]:
     """Return what a decider declares and no history leads to, as far as ways were looked for.
 
     What is in `seen` need not be looked for.
     """
     if unseen := set(declared(decider)).difference(seen):
-        unseen -= set(Cast(decider, **drawn).ways)
+        unseen -= set(cast_of(decider, **drawn).ways)
     return [kind for kind in declared(decider) if kind in unseen]
 
 

@@ -5,7 +5,7 @@ instants without a zone, and texts that nothing stored may hold.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from msgspec import inspect as mi
 
-Overrides: TypeAlias = Mapping[Any, SearchStrategy[Any]]
-"""Strategies for some types, in place of those that are derived."""
+Overrides: TypeAlias = Mapping[Any, SearchStrategy[Any] | Sequence[Any]]
+"""What some types are made by, in place of what is derived: a strategy, or one of some values."""
 
 # To explain a failure every line that runs is traced: minutes where finding it takes seconds.
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
@@ -43,7 +43,7 @@ def values(tp: Any, *, overrides: Overrides | None = None) -> SearchStrategy[Any
     5
     """
     known = dict(overrides or {})
-    return known[tp] if _is_key(tp, known) else of(mi.type_info(tp), known)
+    return chosen(known[tp]) if _is_key(tp, known) else of(mi.type_info(tp), known)
 
 
 def _is_key(tp: object, known: Mapping[Any, object]) -> bool:
@@ -59,6 +59,11 @@ def of(info: mi.Type, overrides: Overrides) -> SearchStrategy[Any]:
     if make is None:
         raise TypeError(f"no strategy for {info!r}: name one in `overrides`")
     return make(info, overrides)
+
+
+def chosen(override: SearchStrategy[Any] | Sequence[Any]) -> SearchStrategy[Any]:
+    """Return an override as a strategy."""
+    return override if isinstance(override, SearchStrategy) else st.sampled_from(override)
 
 
 def integer_bounds(info: mi.IntType) -> tuple[int, int]:
@@ -122,7 +127,7 @@ def _instants(info: mi.DateTimeType, _: Overrides) -> SearchStrategy[datetime]:
 
 def _structs(info: Any, overrides: Overrides) -> SearchStrategy[Any]:  # noqa: ANN401 - a struct or a dataclass
     if info.cls in overrides:
-        return overrides[info.cls]
+        return chosen(overrides[info.cls])
     required = {f.name: of(f.type, overrides) for f in info.fields if f.required}
     optional = {
         f.name: st.deferred(lambda f=f: of(f.type, overrides))  # type: ignore[misc]

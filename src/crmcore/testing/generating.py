@@ -5,35 +5,26 @@ slots of a few bytes each; a slot of zeros is empty, and any command of the open
 that is why what fails shrinks to the fewest commands that fail.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta, tzinfo
+from collections.abc import Callable, Iterator
 from itertools import islice, repeat
-from typing import Any
+from random import Random
+from typing import Any, Unpack
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from crmcore.testing.binding import Dice
-from crmcore.testing.deriving import Overrides
 from crmcore.testing.living import AnyDecider, History
-from crmcore.testing.rehearsing import CLOCK, EMPTY, SLOT_BYTES, Cast
+from crmcore.testing.rehearsing import EMPTY, SLOT_BYTES, Drawn, cast_of, not_drawn
 
 STEPS = 30
 SLOT = st.binary(min_size=SLOT_BYTES, max_size=SLOT_BYTES)
 KEPT = st.sampled_from([False] + [True] * 31)
 
 
-def commands(
-    decider: AnyDecider,
-    *,
-    overrides: Overrides | None = None,
-    weights: Mapping[type, int] | None = None,
-) -> SearchStrategy[Any]:
-    """Return a strategy for commands on their own, which refer to nothing.
-
-    `weights` say how many times as often as others a kind of command comes; 0 leaves it out.
-    """
-    cast = Cast(decider, overrides, weights)
+def commands(decider: AnyDecider, **drawn: Unpack[Drawn]) -> SearchStrategy[Any]:
+    """Return a strategy for commands on their own, which refer to nothing but what is known."""
+    cast = cast_of(decider, **drawn)
 
     @st.composite
     def command(draw: Callable[..., Any]) -> Any:  # noqa: ANN401 - the decider's
@@ -43,26 +34,14 @@ def commands(
     return command()
 
 
-def histories(  # noqa: PLR0913 - all but the decider have a default
-    decider: AnyDecider,
-    *,
-    steps: int = STEPS,
-    overrides: Overrides | None = None,
-    weights: Mapping[type, int] | None = None,
-    clock: Sequence[timedelta] = CLOCK,
-    zone: tzinfo | None = None,
-    roles: Collection[str] = (),
-    known: Mapping[str, Sequence[Any]] | None = None,
+def histories(
+    decider: AnyDecider, *, steps: int = STEPS, **drawn: Unpack[Drawn]
 ) -> SearchStrategy[History]:
     """Return a strategy for histories of at most so many steps.
 
-    Between two commands passes what `clock` says, or the time up to an instant at which something
-    may change in `zone`, which is that of the decider's policy if it has one. Who acts has `roles`
-    and those that a rejection asked for, or none. `known` is what can be referred to from the
-    start, by the names of fields, such as customers. Where there are many kinds of commands, few of
-    them come in one history.
+    Where there are many kinds of commands, few of them come in one history.
     """
-    cast = Cast(decider, overrides, weights, clock, zone, roles, known)
+    cast = cast_of(decider, **drawn)
     slots = st.tuples(*repeat(SLOT, steps * 256 // (256 - EMPTY)))
 
     @st.composite
@@ -75,3 +54,24 @@ def histories(  # noqa: PLR0913 - all but the decider have a default
         return History(decider=decider, steps=tuple(lived))
 
     return history()
+
+
+def samples(
+    decider: AnyDecider,
+    number: int,
+    *,
+    seed: int = 0,
+    steps: int = STEPS,
+    **drawn: Unpack[Drawn],
+) -> Iterator[History]:
+    """Yield so many histories without Hypothesis, the same ones for a seed and a release of this.
+
+    Of `overrides` it takes values, and leaves out what needs a strategy.
+    """
+    cast, random = cast_of(decider, **drawn), Random(seed)  # noqa: S311 - the same every time
+    for _ in range(number):
+        opening, past = random.choice(cast.openings), cast.past(not_drawn)
+        lived = [*cast.repeat(opening.turns, past)]
+        slots = (random.randbytes(SLOT_BYTES) for _ in range(steps * 256 // (256 - EMPTY)))
+        lived += islice(cast.go_on(tuple(lived), slots, opening.kinds, past), steps - len(lived))
+        yield History(decider=decider, steps=tuple(lived))

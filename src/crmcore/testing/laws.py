@@ -201,7 +201,7 @@ def what_is_rejected_changes_nothing(_: AnyDecider, history: History) -> Iterato
 
 def occurred(history: History) -> set[type]:
     """Return the types of the commands that were accepted, of all events, and of all rejections."""
-    return set().union(*map(outcomes, history.steps))
+    return {what for step in history.steps for what in outcomes(step)}
 
 
 def _outcome(step: Step) -> str:

@@ -41,6 +41,11 @@ class Step(Value):
     unstorable: str | None = None
 
     @property
+    def at(self) -> datetime:
+        """When it took effect."""
+        return self.act.effective_at
+
+    @property
     def is_accepted(self) -> bool:
         """Whether it was carried out, though it may have changed nothing."""
         return self.rejected is None and self.crashed is None and self.unstorable is None
@@ -64,7 +69,7 @@ class History(Value):
 
     def as_of(self, at: datetime) -> "History":
         """Return the same up to an instant."""
-        steps = tuple(step for step in self.steps if step.act.effective_at <= at)
+        steps = tuple(step for step in self.steps if step.at <= at)
         return History(decider=self.decider, steps=steps)
 
     def script(self) -> str:
@@ -120,12 +125,12 @@ def kinds(union: Any) -> tuple[type, ...]:  # noqa: ANN401 - a union is no class
     return get_args(union) or (union,)
 
 
-def outcomes(step: Step) -> set[type]:
+def outcomes(step: Step) -> tuple[type, ...]:
     """Return the types of what came of a step: events, a rejection, and the command if accepted."""
     if step.rejected is not None:
-        return {type(step.rejected)}
-    accepted = {type(step.command)} if step.is_accepted else set[type]()
-    return accepted | {type(event) for event in step.events}
+        return (type(step.rejected),)
+    accepted = (type(step.command),) if step.is_accepted else ()
+    return (*accepted, *map(type, step.events))
 
 
 def declared(decider: AnyDecider) -> list[type]:

@@ -9,19 +9,21 @@ never got on in states of some look is seldom tried there again.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta, tzinfo
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from itertools import repeat
 from operator import attrgetter
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
 from hypothesis.strategies import SearchStrategy
 from msgspec import inspect as mi
+from msgspec.structs import fields
 
 from crmcore.domain.act import Act
 from crmcore.domain.calendar import zone as zone_named
-from crmcore.testing.binding import Dice, Maker, Past, maker
+from crmcore.domain.value import Rejection
+from crmcore.testing.binding import Dice, Maker, Past, maker, subject
 from crmcore.testing.deriving import Overrides
 from crmcore.testing.instants import KINDS, Edge
 from crmcore.testing.living import (
@@ -41,14 +43,20 @@ CLOCK: Sequence[timedelta] = (
     timedelta(0), timedelta(seconds=1), timedelta(hours=5), timedelta(days=1), timedelta(days=9),
     timedelta(days=31), timedelta(days=170), timedelta(days=366),
 )  # fmt: skip
-AT_ONCE = 16  # how much more often the shortest time passes
+AT_ONCE = 32  # how much more often the shortest time passes
 SLOT_BYTES = 16
 EMPTY = 64  # a slot whose first byte is less is empty: one of four
 COMERS = [(by, has_roles) for has_roles in (True, True, True, False) for by in ACTORS]
 HOPEFUL = [True] * 7 + [False]  # what may get on, and now and then anything
+AGAIN = [True, False]  # what was refused is tried again, a little otherwise
+NOTED = 300
 HOPELESS = 3  # times that it would have got on elsewhere
 FEW = 5  # kinds of commands that come along
-REHEARSED, ENOUGH, PATIENCE, LATE = 16, 100, 800, 6
+REHEARSED, ENOUGH, PATIENCE, LATE = 16, 100, 15, 6
+
+
+Goal: TypeAlias = tuple[type, type]
+"""What occurs, behind the kind of command that it comes of: a refusal is a step on the way, too."""
 
 
 class Opening(NamedTuple):
@@ -58,34 +66,62 @@ class Opening(NamedTuple):
     kinds: tuple[type, ...]
 
 
+class Drawn(TypedDict, total=False):
+    """How histories are made; each of it may be left out.
+
+    overrides: What fills the fields of a name, or of a type: one of some values, the simplest
+        first, or a strategy.
+    weights: How many times as often as others a kind of command comes; 0 leaves it out.
+    clock: How much time may pass between two commands, beside the time up to an instant at which
+        something may change.
+    zone: Where days, months and years end and clocks change; else where the decider's policy says.
+    roles: What those who act may be, beside what rejections ask for.
+    known: What can be referred to from the start, by the names of fields, such as customers.
+    """
+
+    overrides: Overrides
+    weights: Mapping[type, int]
+    clock: Sequence[timedelta]
+    zone: tzinfo
+    roles: Collection[str]
+    known: Mapping[str, Sequence[Any]]
+
+
+def cast_of(decider: AnyDecider, **drawn: Unpack[Drawn]) -> "Cast":
+    """Return who plays a decider: the one who has rehearsed, where the arguments are hashable."""
+    try:
+        return _remembered(decider, tuple(drawn.items()))
+    except TypeError:
+        return Cast(decider, **drawn)
+
+
+@lru_cache(maxsize=32)
+def _remembered(decider: AnyDecider, drawn: tuple[tuple[str, Any], ...]) -> "Cast":
+    return Cast(decider, **dict(drawn))
+
+
 class Cast:
     """The commands of a decider, what fills them, and when they get on."""
 
-    def __init__(
-        self,
-        decider: AnyDecider,
-        overrides: Overrides | None = None,
-        weights: Mapping[type, int] | None = None,
-        clock: Sequence[timedelta] = CLOCK,
-        zone: tzinfo | None = None,
-        roles: Collection[str] = (),
-        known: Mapping[str, Sequence[Any]] | None = None,
-    ) -> None:
+    def __init__(self, decider: AnyDecider, **drawn: Unpack[Drawn]) -> None:
         self.decider = decider
-        self.weights = weights or {}
+        self.weights = drawn.get("weights", {})
         self.kinds = tuple(k for k in kinds(decider.commands) if self.weights.get(k, 1))
+        overrides, clock = drawn.get("overrides", {}), drawn.get("clock", CLOCK)
         self.makers: dict[type, Maker] = {
-            kind: maker(mi.type_info(kind), "", overrides or {}) for kind in self.kinds
+            kind: maker(mi.type_info(kind), "", overrides) for kind in self.kinds
         }
-        self.zone = zone or zone_of(decider)
-        self.roles = frozenset(roles)
-        self.known = known or {}
+        self.zone = drawn.get("zone") or zone_of(decider)
+        self.roles = frozenset(drawn.get("roles", ()))
+        self.known = drawn.get("known", {})
         edges = [Edge(kind, moments) for kind in KINDS for moments in (0, -1, 1)]
         self.gaps: list[timedelta | Edge] = [*repeat(min(clock), AT_ONCE), *clock, *edges]
         self._looks = looks(type(decider.initial))
+        self._glance: tuple[Any, list[tuple[int, Any]]] = (self, [])
         self._luck: Mapping[tuple[type, str], int] = {}
         self._tally: dict[tuple[int, Any, type], list[int]] = defaultdict(lambda: [0, 0])
         self._hopeless: dict[tuple[int, Any], set[type]] = defaultdict(set)
+        self._tells: dict[str, set[type]] = defaultdict(set)
         self._tried: Counter[type] = Counter()
         self._got_on: Counter[type] = Counter()
 
@@ -100,17 +136,20 @@ class Cast:
     def ways(self) -> Mapping[type, tuple[Turn, ...]]:
         """Ways to all that the decider declares, as far as they were found."""
         random = Random(0)  # noqa: S311 - the same every time
-        found: dict[type, tuple[Turn, ...]] = {}
+        found: dict[Goal, tuple[Turn, ...]] = {}
         wanted, in_vain = set(declared(self.decider)), 0
-        while in_vain < (ENOUGH if wanted <= set(found) else PATIENCE):
+        patience = PATIENCE * len(wanted)
+        while in_vain < (ENOUGH if wanted <= {what for _, what in found} else patience):
             in_vain += 1
-            ways = [(), *found.values()]
-            late = ways[-1 - int(random.expovariate(1 / LATE)) % len(ways)]
-            way = random.choice([late, random.choice(ways)])
-            among = random.choice([self.kinds, self._few(way, random, self._got_on)])
+            stuck = [goal for goal in found if not self._got_on[goal[0]]]
+            ahead = random.choice([list(found), list(found)[-LATE:], stuck])
+            goal = random.choice(ahead) if ahead else None
+            way = found[goal] if goal else ()
+            few = {*self._few(way, random, self._got_on), *self._helpful(goal)}
+            among = random.choice([self.kinds, tuple(k for k in self.kinds if k in few)])
             for goal, turns in self._rehearse(Opening(way, among), found, random):
                 found[goal], in_vain = self._shortened(goal, turns), 0
-        return found
+        return {what: way for (_, what), way in reversed(found.items())}
 
     def past(self, draw: Callable[[SearchStrategy[Any]], Any]) -> Past:
         """Return where a history begins."""
@@ -132,6 +171,7 @@ class Cast:
         """Yield what comes of the slots, one after the other; in an empty one time passes."""
         state = lived[-1].after if lived else self.decider.initial
         number = lived[-1].act.command_id.int if lived else 0
+        refused: type | None = None
         for slot in slots:
             dice = Dice(slot[1:])
             past.pass_time(dice.pick(self.gaps))
@@ -139,12 +179,14 @@ class Cast:
                 continue
             number += 1
             offered = self._offered(wanted, state) if dice.pick(HOPEFUL) else self.often(wanted)
+            if refused in offered and dice.pick(AGAIN):
+                offered = [refused]
             try:
                 step = self._step(offered[slot[0] % len(offered)], dice, state, past, number)
             except _NotDrawnError:
                 continue
             past.take_in(step.events, step.rejected)
-            state = step.after
+            state, refused = step.after, type(step.command) if step.rejected else None
             yield step
 
     def often(self, wanted: Iterable[type]) -> list[type]:
@@ -169,8 +211,10 @@ class Cast:
         return take(self.decider, state, command, act)
 
     def _seen(self, state: Any) -> list[tuple[int, Any]]:  # noqa: ANN401 - the decider's
-        """Return what a state looks like."""
-        return [(number, look(state)) for number, look in enumerate(self._looks)]
+        """Return what a state looks like; that of the last one is remembered."""
+        if self._glance[0] is not state:
+            self._glance = (state, [(n, look(state)) for n, look in enumerate(self._looks)])
+        return self._glance[1]
 
     def _few(
         self, way: tuple[Turn, ...], random: Random, got_on: Mapping[type, int] | None = None
@@ -180,26 +224,33 @@ class Cast:
         few = sorted(some, key=lambda kind: (got_on or {}).get(kind, 0))[:FEW]
         return tuple(dict.fromkeys([*(type(turn.command) for turn in way), *few]))
 
+    def _helpful(self, goal: Goal | None) -> set[type]:
+        """Return the kinds of commands that led to facts about what a refusal is about."""
+        about = fields(goal[1]) if goal and issubclass(goal[1], Rejection) else ()
+        return set[type]().union(*(self._tells[subject(field.name)] for field in about))
+
     def _rehearse(
-        self, opening: Opening, found: Collection[type], random: Random
-    ) -> Iterator[tuple[type, tuple[Turn, ...]]]:
+        self, opening: Opening, found: Collection[Goal], random: Random
+    ) -> Iterator[tuple[Goal, tuple[Turn, ...]]]:
         """Go on from an opening at random; yield how each thing that is new was reached."""
-        past = self.past(_not_drawn)
+        past = self.past(not_drawn)
         lived = [*self.repeat(opening.turns, past)]
         slots = (random.randbytes(SLOT_BYTES) for _ in range(REHEARSED))
         for step in self.go_on(tuple(lived), slots, opening.kinds, past):
             lived.append(step)
             self._note(step)
-            for goal in outcomes(step).difference(found):
+            for goal in _goals(step):
+                if goal in found:
+                    continue
                 yield goal, tuple(Turn(step.command, step.act) for step in lived)
         self._luck, self.roles = dict(past.luck), past.roles
 
-    def _shortened(self, goal: type, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    def _shortened(self, goal: Goal, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
         """Return these turns without those that the way to this goal does not need."""
         for turn in reversed(turns[:-1]):
             without = tuple(other for other in turns if other is not turn)
             *_, last = live(self.decider, without)
-            turns = without if goal in outcomes(last) else turns
+            turns = without if goal in _goals(last) else turns
         return turns
 
     def _note(self, step: Step) -> None:
@@ -208,8 +259,12 @@ class Cast:
         It is hopeless there if it would have got on some times by now, were the look no matter.
         """
         kind, got_on = type(step.command), bool(step.events)
+        for name in {name for event in step.events for name in event.__struct_fields__}:
+            self._tells[subject(name)].add(kind)
         self._tried[kind] += 1
         self._got_on[kind] += got_on
+        if self._tried[kind] > NOTED:
+            return
         for seen in self._seen(step.before):
             tally = self._tally[*seen, kind]
             tally[0] += 1
@@ -219,7 +274,11 @@ class Cast:
             (set.add if is_hopeless else set.discard)(self._hopeless[seen], kind)
 
 
-def looks(tp: type, depth: int = 2) -> list[Callable[[Any], Any]]:
+def _goals(step: Step) -> list[Goal]:
+    return [(type(step.command), what) for what in outcomes(step)]
+
+
+def looks(tp: type, path: str = "", depth: int = 2) -> list[Callable[[Any], Any]]:
     """Return what can be seen of a state of this type at a glance: what is there, and of what kind.
 
     Of a choice between literals that is the literal, of anything else whether there is any.
@@ -227,19 +286,15 @@ def looks(tp: type, depth: int = 2) -> list[Callable[[Any], Any]]:
     info = mi.type_info(tp)
     found: list[Callable[[Any], Any]] = []
     for field in info.fields if isinstance(info, mi.StructType) else ():
-        get = attrgetter(field.name)
+        get = attrgetter(path + field.name)
         match field.type:
             case mi.StructType(cls=cls) if depth:
-                found += [partial(_through, get, look) for look in looks(cls, depth - 1)]
+                found += looks(cls, f"{path}{field.name}.", depth - 1)
             case mi.LiteralType() | mi.EnumType() | mi.BoolType():
                 found.append(get)
             case _:
                 found.append(partial(_is_there, get))
     return found
-
-
-def _through(get: Callable[[Any], Any], look: Callable[[Any], Any], state: Any) -> Any:  # noqa: ANN401 - any state
-    return look(get(state))
 
 
 def _is_there(get: Callable[[Any], Any], state: Any) -> bool:  # noqa: ANN401 - any state
@@ -252,7 +307,8 @@ def zone_of(decider: AnyDecider) -> tzinfo:
     return zone_named(getattr(policy, "time_zone", "UTC"))
 
 
-def _not_drawn(strategy: SearchStrategy[Any]) -> Any:  # noqa: ANN401 - any of them
+def not_drawn(strategy: SearchStrategy[Any]) -> Any:  # noqa: ANN401 - any of them
+    """Draw nothing: who goes on without Hypothesis leaves out what needs it."""
     raise _NotDrawnError(strategy)
 
 

@@ -30,12 +30,15 @@ def _lines(step: "Step") -> Iterator[str]:
     said = [shown(step.command), f"at={shown(act.effective_at)}", f"by={act.by!r}"]
     if act.roles:
         said.append(f"roles={sorted(act.roles)}")
-    yield f"    .when({', '.join(said)})"
+    asked = f".when({', '.join(said)})"
     if step.crashed is not None:
-        yield f"    # crashed: {step.crashed}"
-    elif step.unstorable is not None:
-        yield f"    # cannot be stored: {step.unstorable}"
-    elif step.rejected is not None:
+        yield f"    # {asked} crashes: {step.crashed}"
+        return
+    if step.unstorable is not None:
+        yield f"    # {asked} cannot be stored: {step.unstorable}"
+        return
+    yield f"    {asked}"
+    if step.rejected is not None:
         yield f"    .rejected({shown(step.rejected)})"
     else:
         yield (
