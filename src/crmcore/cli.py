@@ -2,12 +2,12 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 import typer
@@ -20,6 +20,9 @@ from crmcore.domain.value import CRMError
 from crmcore.infrastructure.database import migration_script
 from crmcore.intake import import_files, load_mapping, ready_mappings
 from crmcore.telling import customer_id, stream_of
+
+if TYPE_CHECKING:
+    from crmcore.testing.auditing import Judgement
 
 POSITION_DIGITS_MAX = 18
 
@@ -42,6 +45,9 @@ AsOf: TypeAlias = Annotated[
 KnownAt: TypeAlias = Annotated[
     str | None,
     typer.Option("--known-at", help="What was known by this date, instant or log position."),
+]
+Laws: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--law", help="MODULE:NAME of a law of yours; may be repeated.")
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 
@@ -165,18 +171,84 @@ def migrate(
 
 
 @app.command()
-def verify(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
+def verify(
+    store: Store = DEFAULT_STORE,
+    laws: Annotated[
+        bool, typer.Option("--laws", help="Ask the laws of the testing kit of each stream, too.")
+    ] = False,
+    law: Laws = None,
+    as_json: Json = False,
+) -> None:
     """Check that nothing is missing, doubled, moved or altered; the exit status is 1 if it is.
 
     Keep the hash it shows somewhere else: it tells later whether the log up to there is the same.
+    With --laws it tells, too, whether what was recorded keeps the rules.
 
     Example: crmcore verify --store postgresql://localhost/crm
     """
     with _answering():
-        with CRM.open(store, create=False) as crm, _progress("verifying") as progress:
-            found = crm.verify(progress=progress)
-        _print(found, as_json, lambda: printing.verification(out, found))
-        if found.problems:
+        with CRM.open(store, create=False) as crm:
+            with _progress("verifying") as progress:
+                found = crm.verify(progress=progress)
+            judged = _judged(crm, law or ()) if laws or law else None
+        answer = found if judged is None else {"log": found, "laws": judged}
+        _print(answer, as_json, lambda: printing.verification(out, found, judged))
+        if found.problems or (judged is not None and judged.breaches):
+            raise typer.Exit(1)
+
+
+def _judged(crm: CRM, laws: Sequence[str]) -> "Judgement":
+    from crmcore.testing.auditing import judge
+    from crmcore.testing.targets import law_named
+
+    own = [law_named(name) for name in laws]
+    with _progress("judging") as progress:
+        return judge(crm.feed(), crm.deciders, laws=own, progress=progress)
+
+
+@app.command()
+def check(
+    decider: Annotated[
+        str,
+        typer.Argument(help="MODULE:NAME of a decider, or of what returns one; or one of ours."),
+    ],
+    examples: Annotated[int, typer.Option("--examples", min=1, help="How many histories.")] = 200,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="How long they are at most.")] = 30,
+    seed: Annotated[int, typer.Option("--seed", help="Another number, other histories.")] = 0,
+    law: Laws = None,
+    role: Annotated[
+        list[str] | None, typer.Option("--role", help="A role that those who act may hold.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Try rules on histories that nobody thought of; the exit status is 1 if a law is broken.
+
+    What is broken is shown with the fewest commands that break it, as an example for a test.
+    What is declared but never occurs is named. It needs the extra `testing`.
+
+    Example: crmcore check myapp.rules:decider --examples 2000 --seed 7
+    """
+    from crmcore.testing.targets import decider_named, law_named
+
+    try:
+        from crmcore.testing.trying import attempt
+    except ModuleNotFoundError as missing:
+        err.print(f'crmcore: {missing}: install "crmcore[testing]"', style="red", markup=False)
+        raise typer.Exit(2) from missing
+    with _answering():
+        rules, own = decider_named(decider), [law_named(name) for name in law or ()]
+        with _progress("trying") as progress:
+            trial = attempt(
+                rules,
+                laws=own,
+                examples=examples,
+                steps=steps,
+                seeded=seed,
+                progress=progress,
+                roles=tuple(role or ()),
+            )
+        _print(trial, as_json, lambda: printing.trial(out, trial))
+        if trial.broken:
             raise typer.Exit(1)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from rich.console import Console
@@ -19,6 +19,10 @@ from crmcore.intake import Report
 from crmcore.projections.projection import Answer, Facts
 from crmcore.projections.summary import Counts, Summary
 from crmcore.telling import day_text, sentence, who_and_why
+
+if TYPE_CHECKING:
+    from crmcore.testing.auditing import Judgement
+    from crmcore.testing.trying import Trial
 
 ERRORS_SHOWN_MAX = 20
 REASONS_SHOWN_MAX = 8
@@ -201,8 +205,8 @@ def consumers(out: Console, found: Mapping[str, Delivered]) -> None:
             out.print(f"{escape(name)}: {where}: {why}", soft_wrap=True)
 
 
-def verification(out: Console, found: Verification) -> None:
-    """Print what a check of the log found."""
+def verification(out: Console, found: Verification, judged: "Judgement | None" = None) -> None:
+    """Print what a check of the log found, and what the laws say of it."""
     for problem in found.problems[:ERRORS_SHOWN_MAX]:
         where = "" if problem.position is None else f"position {problem.position}: "
         stream = "" if problem.stream is None else f" ({problem.stream}, version {problem.version})"
@@ -214,6 +218,37 @@ def verification(out: Console, found: Verification) -> None:
     )
     out.print(f"{found.facts} facts in {found.streams} streams, {found.seals} seals: {verdict}")
     out.print(f"position {found.position}, hash {found.hash}", soft_wrap=True)
+    if judged is not None:
+        _judgement(out, judged)
+
+
+def _judgement(out: Console, judged: "Judgement") -> None:
+    for breach in judged.breaches[:ERRORS_SHOWN_MAX]:
+        where = f"{breach.stream}, positions {breach.first} to {breach.last}: "
+        out.print(f"[red]{where}{breach.law}[/]: {escape(breach.what)}", soft_wrap=True)
+    if len(judged.breaches) > ERRORS_SHOWN_MAX:
+        out.print(f"and {len(judged.breaches) - ERRORS_SHOWN_MAX} more: see --json")
+    broken = len(judged.breaches)
+    verdict = f"[red]{broken} breaches[/]" if broken else "[green]every law holds[/]"
+    out.print(f"{judged.laws} laws asked of {judged.streams} streams: {verdict}")
+
+
+def trial(out: Console, tried: "Trial") -> None:
+    """Print what came of trying rules."""
+    for broken in tried.broken:
+        out.print(f"[red]{broken.law}[/]: {escape(broken.what)}", soft_wrap=True)
+        out.print(escape(broken.script), soft_wrap=True)
+        out.print()
+    table = Table("declared", "in so many histories", box=None)
+    for name, number in sorted(tried.occurs.items(), key=lambda item: -item[1]):
+        table.add_row(name, "[red]never[/]" if name in tried.never else str(number))
+    out.print(table)
+    share = f"{tried.accepted / tried.commands:.0%}" if tried.commands else "none"
+    out.print(f"{tried.histories} histories, {tried.commands} commands, {share} accepted")
+    if tried.never:
+        out.print(f"[yellow]no way was found to {', '.join(tried.never)}[/]", soft_wrap=True)
+    verdict = f"[red]{len(tried.broken)} broken[/]" if tried.broken else "[green]all hold[/]"
+    out.print(f"{len(tried.laws)} laws: {verdict}")
 
 
 def rebuilt(out: Console, done: Rebuilt) -> None:

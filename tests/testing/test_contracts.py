@@ -58,7 +58,7 @@ TestLoyalty = contract(RULES, invariants=[what_expires_first_is_spent_first], st
 
 def test_a_planted_bug_is_found_with_the_fewest_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lots, "first_expiring", last_expiring)
-    tests = contract(RULES, laws={}, invariants=[what_expires_first_is_spent_first], examples=500)()
+    tests = contract(RULES, laws=(), invariants=[what_expires_first_is_spent_first], examples=500)()
     with pytest.raises(Violated, match="what_expires_first_is_spent_first") as found:
         tests.test_every_law_holds()
     commands = [type(step.command) for step in found.value.history.steps]
@@ -75,7 +75,7 @@ def test_two_laws_that_do_not_hold_are_both_reported() -> None:
         """Nobody earns without having enrolled."""
         return ["somebody did" for event in history.events if isinstance(event, PointsEarned)]
 
-    tests = contract(RULES, laws={}, invariants=[law(nobody_earns), law(nobody_enrols)])()
+    tests = contract(RULES, laws=(), invariants=[law(nobody_earns), law(nobody_enrols)])()
     with pytest.raises(ExceptionGroup) as found:
         tests.test_every_law_holds()
     lengths = {
@@ -113,7 +113,7 @@ def test_a_decider_does_what_its_model_does() -> None:
 
 def test_where_decider_and_model_differ_is_named() -> None:
     generous = replace(RULES, decide=lambda command, *_: (Enrolled(customer=command.customer),))
-    tests = contract(generous, model=model, weights=ENROLMENTS, laws={}, examples=50)()
+    tests = contract(generous, model=model, weights=ENROLMENTS, laws=(), examples=50)()
     with pytest.raises(Violated, match="agrees_with_the_model") as found:
         tests.test_every_law_holds()
     assert len(found.value.history.steps) == 2
@@ -126,8 +126,8 @@ def test_a_contract_runs_as_many_examples_as_the_settings_say() -> None:
         seen.append(history)
         return []
 
-    contract(RULES, laws={}, invariants=[law(counts)])().test_every_law_holds()
-    contract(RULES, laws={}, invariants=[law(counts)], examples=7)().test_every_law_holds()
+    contract(RULES, laws=(), invariants=[law(counts)])().test_every_law_holds()
+    contract(RULES, laws=(), invariants=[law(counts)], examples=7)().test_every_law_holds()
     assert len(seen) == EXAMPLES + 7
 
 

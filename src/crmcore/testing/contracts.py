@@ -1,6 +1,6 @@
 """A test class for a decider: every law holds of it, and nothing is there for nothing."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from typing import Any, Self, TypeAlias, Unpack
 
@@ -13,6 +13,7 @@ from crmcore.testing.generating import STEPS, histories
 from crmcore.testing.laws import LAWS, Law, check, occurred
 from crmcore.testing.living import AnyDecider, History, Turn, declared, live
 from crmcore.testing.rehearsing import Drawn, cast_of
+from crmcore.testing.rulebook import laws_of
 
 Model: TypeAlias = Callable[[tuple[Any, ...], Any, Act], tuple[Any, ...] | type[Rejection]]
 """From all events so far, a command and its act: what comes of it, or why nothing does."""
@@ -38,7 +39,7 @@ def contract(
     *,
     model: Model | None = None,
     invariants: Iterable[Law] = (),
-    laws: Mapping[str, Law] = LAWS,
+    laws: Iterable[Law] | None = None,
     examples: int | None = None,
     steps: int = STEPS,
     never: Collection[type] = (),
@@ -46,10 +47,12 @@ def contract(
 ) -> type:
     """Return a class of tests for pytest: name it Test... in a module of yours.
 
-    All laws are checked on the same histories, as many as Hypothesis' settings or `examples` say.
-    What is declared must occur, but for what `never` lists. `drawn` goes to `histories`.
+    `laws` are those of every decider and of the rulebook; `invariants` and a model are your own.
+    All are checked on the same histories, as many as Hypothesis' settings or `examples` say. What
+    is declared must occur, but for what `never` lists.
     """
-    wanted = [*laws.values(), *invariants, *([] if model is None else [agrees_with(model)])]
+    known = laws_for(decider) if laws is None else laws
+    wanted = [*known, *invariants, *([] if model is None else [agrees_with(model)])]
     seen: set[type] = set()
 
     @settings(
@@ -81,6 +84,11 @@ def contract(
             assert not names, f"these never occurred: {', '.join(names)}"
 
     return Contract
+
+
+def laws_for(decider: AnyDecider) -> list[Law]:
+    """Return the laws of every decider, and those that the rulebook has for this one."""
+    return [*LAWS.values(), *laws_of(decider)]
 
 
 def vacuous(decider: AnyDecider, seen: Collection[type] = (), **drawn: Unpack[Drawn]) -> list[type]:

@@ -1,0 +1,39 @@
+"""What holds of every history of our four aggregates, told from the facts alone.
+
+The laws share no helper with the rules that they watch over: so a mistake in one is none in the
+other. Each is asked of generated histories, and of what an application has recorded.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from crmcore.domain import customer as customers
+from crmcore.domain import loyalty as accounts
+from crmcore.domain import opportunity as opportunities
+from crmcore.domain import ticket as tickets
+from crmcore.testing.laws import Law
+from crmcore.testing.living import AnyDecider, kinds
+from crmcore.testing.rulebook import customer, loyalty, opportunity, ticket
+
+RULEBOOK: Mapping[str, tuple[Law, ...]] = {
+    "customer": customer.LAWS,
+    "opportunity": opportunity.LAWS,
+    "ticket": ticket.LAWS,
+    "loyalty": loyalty.LAWS,
+}
+"""The laws of each kind of aggregate."""
+
+_EVENTS: Mapping[str, Any] = {
+    "customer": customers.Event,
+    "opportunity": opportunities.Event,
+    "ticket": tickets.Event,
+    "loyalty": accounts.Event,
+}
+
+
+def laws_of(decider: AnyDecider) -> tuple[Law, ...]:
+    """Return the laws of the rulebook that a decider is under: whose facts are those of ours."""
+    ours = decider.kind in _EVENTS and set(kinds(decider.events)) == set(
+        kinds(_EVENTS[decider.kind])
+    )
+    return RULEBOOK[decider.kind] if ours else ()
