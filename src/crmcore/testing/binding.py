@@ -274,10 +274,19 @@ def _items(info: Any, item: Maker) -> Maker:  # noqa: ANN401 - a list or a tuple
     return lambda dice, past: kind(item(dice, past) for _ in range(dice.pick(sizes)))
 
 
+def _given(field: mi.Field) -> mi.Type:
+    """Return what a field is where it is given: not None, where that is to leave it out."""
+    match field:
+        case mi.Field(type=mi.UnionType(types=types), default=None):
+            return mi.UnionType(tuple(one for one in types if not isinstance(one, mi.NoneType)))
+        case _:
+            return field.type
+
+
 def _struct(info: mi.StructType, overrides: Overrides) -> Maker:
     """Fill what has no default, and sometimes the rest: mostly where that gets on."""
     cls = info.cls
-    parts = [(f.name, f.required, maker(f.type, f.name, overrides)) for f in info.fields]
+    parts = [(f.name, f.required, maker(_given(f), f.name, overrides)) for f in info.fields]
 
     def make(dice: Dice, past: Past) -> Any:  # noqa: ANN401 - of its type
         return cls(

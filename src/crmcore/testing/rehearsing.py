@@ -22,7 +22,6 @@ from msgspec.structs import fields
 
 from crmcore.domain.act import Act
 from crmcore.domain.calendar import zone as zone_named
-from crmcore.domain.value import Rejection
 from crmcore.testing.binding import Dice, Maker, Past, maker, subject
 from crmcore.testing.deriving import Overrides
 from crmcore.testing.instants import KINDS, Edge
@@ -121,16 +120,16 @@ class Cast:
         self._luck: Mapping[tuple[type, str], int] = {}
         self._tally: dict[tuple[int, Any, type], list[int]] = defaultdict(lambda: [0, 0])
         self._hopeless: dict[tuple[int, Any], set[type]] = defaultdict(set)
-        self._tells: dict[str, set[type]] = defaultdict(set)
+        self._words = {k: {subject(field.name) for field in fields(k)} for k in self.kinds}
         self._tried: Counter[type] = Counter()
         self._got_on: Counter[type] = Counter()
 
     @cached_property
     def openings(self) -> list[Opening]:
-        """What histories begin with: nothing, or a way to something that the decider declares."""
+        """What histories begin with: nothing, or a way to something; the longer the more often."""
         random = Random(1)  # noqa: S311 - the same every time
         ways = [(), *dict.fromkeys(self.ways.values())]
-        return [Opening(way, self._few(way, random)) for way in ways]
+        return [Opening(way, self._few(way, random)) for way in ways for _ in way or [None]]
 
     @cached_property
     def ways(self) -> Mapping[type, tuple[Turn, ...]]:
@@ -145,8 +144,7 @@ class Cast:
             ahead = random.choice([list(found), list(found)[-LATE:], stuck])
             goal = random.choice(ahead) if ahead else None
             way = found[goal] if goal else ()
-            few = {*self._few(way, random, self._got_on), *self._helpful(goal)}
-            among = random.choice([self.kinds, tuple(k for k in self.kinds if k in few)])
+            among = random.choice([self.kinds, self._few(way, random, self._got_on)])
             for goal, turns in self._rehearse(Opening(way, among), found, random):
                 found[goal], in_vain = self._shortened(goal, turns), 0
         return {what: way for (_, what), way in reversed(found.items())}
@@ -219,15 +217,27 @@ class Cast:
     def _few(
         self, way: tuple[Turn, ...], random: Random, got_on: Mapping[type, int] | None = None
     ) -> tuple[type, ...]:
-        """Return the kinds of commands on a way, and a few others, rather those that are rare."""
-        some = random.sample(self.kinds, min(3 * FEW, len(self.kinds)))
-        few = sorted(some, key=lambda kind: (got_on or {}).get(kind, 0))[:FEW]
-        return tuple(dict.fromkeys([*(type(turn.command) for turn in way), *few]))
+        """Return the last kind of a way or all of them, some that it is about, and a few others.
 
-    def _helpful(self, goal: Goal | None) -> set[type]:
-        """Return the kinds of commands that led to facts about what a refusal is about."""
-        about = fields(goal[1]) if goal and issubclass(goal[1], Rejection) else ()
-        return set[type]().union(*(self._tells[subject(field.name)] for field in about))
+        Of these rather those that are rare. How many varies: where few come, each comes often.
+        """
+        on_the_way = list(dict.fromkeys(type(turn.command) for turn in way))
+        about = self._about(on_the_way[-1]) if way else []
+        some = random.sample(self.kinds, min(3 * FEW, len(self.kinds)))
+        few = sorted(some, key=lambda kind: (got_on or {}).get(kind, 0))[: random.randint(1, FEW)]
+        near = random.sample(about, min(random.randint(0, FEW), len(about)))
+        again = on_the_way[-1:] if random.randrange(2) else on_the_way
+        return tuple(dict.fromkeys([*again, *near, *few]))
+
+    def _about(self, kind: type) -> list[type]:
+        """Return the kinds that share a word with this one which few others have.
+
+        The words of a kind are those of its fields, of the facts that it leads to, and of what
+        refuses it: so what is missing, or in the way, leads to where it is told.
+        """
+        shared = Counter(word for words in self._words.values() for word in words)
+        rare = {word for word in self._words[kind] if shared[word] <= FEW}
+        return [other for other in self.kinds if other is not kind and rare & self._words[other]]
 
     def _rehearse(
         self, opening: Opening, found: Collection[Goal], random: Random
@@ -259,8 +269,8 @@ class Cast:
         It is hopeless there if it would have got on some times by now, were the look no matter.
         """
         kind, got_on = type(step.command), bool(step.events)
-        for name in {name for event in step.events for name in event.__struct_fields__}:
-            self._tells[subject(name)].add(kind)
+        for said in (*step.events, *([step.rejected] if step.rejected else [])):
+            self._words[kind].update(map(subject, said.__struct_fields__))
         self._tried[kind] += 1
         self._got_on[kind] += got_on
         if self._tried[kind] > NOTED:

@@ -36,6 +36,22 @@ def exposure_is_what_is_open(_: AnyDecider, history: History) -> Iterator[str]:
 
 
 @law
+def a_limit_was_decided(_: AnyDecider, history: History) -> Iterator[str]:
+    """An order is accepted under the limit that was decided last, if any was (rules.md CR1)."""
+    decided: object = None
+    for event in history.events:
+        match event:
+            case (
+                credit.CreditLimitApproved(amount=amount) | credit.CreditLimitLowered(amount=amount)
+            ):
+                decided = amount
+            case orders.OrderAccepted(limit=limit) if limit != decided:
+                yield f"{event!r}, but {decided} was decided"
+            case _:
+                pass
+
+
+@law
 def exposure_stays_within_the_limit(decider: AnyDecider, history: History) -> Iterator[str]:
     """An order is accepted within the limit and its tolerance (rules.md CR5)."""
     policy = getattr(decider.decide, "keywords", {}).get("policy", credit.Policy())
@@ -102,6 +118,7 @@ def nobody_pays_more_than_is_open(_: AnyDecider, history: History) -> Iterator[s
 
 LAWS = (
     exposure_is_what_is_open,
+    a_limit_was_decided,
     exposure_stays_within_the_limit,
     a_limit_takes_two_people,
     nothing_on_account_while_on_hold,
