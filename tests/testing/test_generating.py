@@ -67,6 +67,12 @@ def test_a_history_is_one_life(history: History) -> None:
     assert len({step.act.command_id for step in history.steps}) == len(history.steps) <= 30
 
 
+@given(histories(LOYALTY, steps=2))
+def test_a_history_is_as_short_as_was_asked_for(history: History) -> None:
+    """Though the way to something that it declares may be longer."""
+    assert len(history.steps) <= 2
+
+
 @given(HISTORIES, st.integers(0, 30))
 def test_a_history_up_to_an_instant_is_how_it_began(history: History, number: int) -> None:
     at = START + timedelta(days=40 * number)

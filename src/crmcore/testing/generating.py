@@ -47,7 +47,7 @@ def histories(
     @st.composite
     def history(draw: Callable[..., Any]) -> History:
         opening = draw(st.sampled_from(cast.openings))
-        kept = [turn for turn in opening.turns if draw(KEPT)]
+        kept = [turn for turn in opening.turns if draw(KEPT)][:steps]
         past = cast.past(draw)
         lived = [*cast.repeat(kept, past)]
         lived += islice(cast.go_on(lived, draw(slots), opening.kinds, past), steps - len(lived))
