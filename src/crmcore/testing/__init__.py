@@ -6,47 +6,85 @@ It needs the extra `testing`, and the library itself uses none of it.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crmcore.testing.answering import Asked, asked_of, asked_under
     from crmcore.testing.contracts import Model, Violated, contract, vacuous
     from crmcore.testing.deriving import values
     from crmcore.testing.exploring import Reachable, explore
     from crmcore.testing.generating import commands, histories, samples
+    from crmcore.testing.hindsight import decided_alike, what_if
     from crmcore.testing.laws import LAWS, Law, Violation, check, invariant, law
-    from crmcore.testing.living import History, Step, take
+    from crmcore.testing.living import History, Step, Turn, live, take
+    from crmcore.testing.log_laws import (
+        LOG_LAWS,
+        LogLaw,
+        check_log,
+        delivered,
+        differing,
+        forgetful,
+    )
+    from crmcore.testing.recording import Log, log_of
     from crmcore.testing.scenario import Scenario, given
+    from crmcore.testing.varying import policies
+    from crmcore.testing.worlds import deliveries, interleavings, streams
 
 _MODULES = {
+    "answering": ("Asked", "asked_of", "asked_under"),
     "contracts": ("Model", "Violated", "contract", "vacuous"),
     "deriving": ("values",),
     "exploring": ("Reachable", "explore"),
     "generating": ("commands", "histories", "samples"),
+    "hindsight": ("decided_alike", "what_if"),
     "laws": ("LAWS", "Law", "Violation", "check", "invariant", "law"),
-    "living": ("History", "Step", "take"),
+    "living": ("History", "Step", "Turn", "live", "take"),
+    "log_laws": ("LOG_LAWS", "LogLaw", "check_log", "delivered", "differing", "forgetful"),
+    "recording": ("Log", "log_of"),
     "scenario": ("Scenario", "given"),
+    "varying": ("policies",),
+    "worlds": ("deliveries", "interleavings", "streams"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "LAWS",
+    "LOG_LAWS",
+    "Asked",
     "History",
     "Law",
+    "Log",
+    "LogLaw",
     "Model",
     "Reachable",
     "Scenario",
     "Step",
+    "Turn",
     "Violated",
     "Violation",
+    "asked_of",
+    "asked_under",
     "check",
+    "check_log",
     "commands",
     "contract",
+    "decided_alike",
+    "delivered",
+    "deliveries",
+    "differing",
     "explore",
+    "forgetful",
     "given",
     "histories",
+    "interleavings",
     "invariant",
     "law",
+    "live",
+    "log_of",
+    "policies",
     "samples",
+    "streams",
     "take",
     "vacuous",
     "values",
+    "what_if",
 ]
 
 
