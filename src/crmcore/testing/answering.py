@@ -64,10 +64,12 @@ def asked_under(policies: Policies) -> Asked:
 
 
 def moments(log: Log) -> list[datetime]:
-    """Return a few instants to ask about: when something took effect, and long after the last."""
+    """Return a few instants to ask about: the last, some before it, and one long after."""
     instants = sorted({fact.effective_at for fact in log})
-    seldom = instants[:: -(-len(instants) // MOMENTS)] if instants else []
-    return [*seldom, *(at + LATER for at in instants[-1:])]
+    if not instants:
+        return []
+    seldom = instants[:: -max(1, len(instants) // MOMENTS)][:MOMENTS]
+    return [*reversed(seldom), instants[-1] + LATER]
 
 
 def end(log: Log) -> int:
