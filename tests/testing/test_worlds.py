@@ -214,7 +214,7 @@ def test_policies_can_be(some: Policies) -> None:
 
 
 def test_the_simplest_policies_are_those_by_default() -> None:
-    assert find(policies(Policies), lambda _: True) == Policies()
+    assert find(policies(credit.Policy), lambda _: True) == credit.Policy()
     found = find(policies(loyalty.Policy), lambda some: some.lifetime_months > 20)
     assert found == loyalty.Policy(lifetime_months=21)
     far = find(policies(loyalty.Policy), lambda some: some.time_zone != "UTC")
