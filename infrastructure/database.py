@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from logging import getLogger
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from crmcore.application.journal import (
     Conflict,
@@ -23,7 +23,6 @@ from crmcore.infrastructure.parameters import register
 
 if TYPE_CHECKING:  # psycopg is imported late: without libpq the import fails, and many need none
     from psycopg import Connection
-    from psycopg_pool import ConnectionPool
 
     from crmcore.infrastructure.patience import Patient
 
@@ -58,10 +57,26 @@ SELECT set_config('statement_timeout', '{STATEMENT_TIMEOUT_S}s', false)
 SELECT setting::integer FROM pg_settings WHERE name = 'statement_timeout'"""  # noqa: S608 - our own numbers
 
 
+class Lender(Protocol):
+    """What lends connections: a pool, or a transaction that has one."""
+
+    def getconn(self) -> "Connection[Any]":
+        """Lend a connection."""
+        ...
+
+    def putconn(self, conn: Any, /) -> None:  # noqa: ANN401 - of the lender's own kind
+        """Take it back."""
+        ...
+
+    def drain(self) -> None:
+        """Lend new connections from now on."""
+        ...
+
+
 class Database:
     """A pool of connections; what goes wrong on them comes out as an error of ours."""
 
-    def __init__(self, pool: "ConnectionPool[Patient]") -> None:
+    def __init__(self, pool: Lender) -> None:
         self._pool = pool
 
     @contextmanager

@@ -92,13 +92,13 @@ class PostgresJournal:
     """Implements Journal over the schema crm; safe to share between threads."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     def read(self, streams: Collection[Stream]) -> Mapping[Stream, Past]:
         """Return what happened in these streams; a stream without facts is left out."""
         facts: dict[Stream, list[Fact[Any]]] = defaultdict(list)
         tips: dict[Stream, bytes] = {}
-        for digest, *stored in self._database.query(_READ, _columns(streams)) if streams else ():
+        for digest, *stored in self.database.query(_READ, _columns(streams)) if streams else ():
             fact = _fact(stored)
             facts[fact.stream].append(fact)
             tips[fact.stream] = digest
@@ -108,7 +108,7 @@ class PostgresJournal:
         """Return what those of these commands led to that were carried out."""
         digests: dict[UUID, bytes] = {}
         facts: dict[UUID, list[Fact[Any]]] = defaultdict(list)
-        for command_id, digest, *stored in self._database.query(_DONE, [list(command_ids)]):
+        for command_id, digest, *stored in self.database.query(_DONE, [list(command_ids)]):
             digests[command_id] = digest
             if stored[0] is not None:
                 facts[command_id].append(_fact(stored))
@@ -118,14 +118,14 @@ class PostgresJournal:
         self, commits: Sequence[Commit], *, at: datetime, tips: Mapping[Stream, bytes]
     ) -> Appended:
         """Record these commits, each wholly or not at all."""
-        return append(self._database, commits, at, dict(tips))
+        return append(self.database, commits, at, dict(tips))
 
     def seal(self, at: datetime) -> int:
         """Give everything appended by now its place in the order; return the last position."""
-        position, waits = _the_head(self._database.query(_OPEN))
+        position, waits = _the_head(self.database.query(_OPEN))
         if not waits or not self._may_seal:
             return int(position)
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             while seal(connection, at):
                 pass
         return self.position()
@@ -154,7 +154,7 @@ class PostgresJournal:
 
     def wait(self, after: int, timeout_s: float) -> None:
         """Return when something is sealed behind a position, or when the time is up."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             connection.execute(f"LISTEN {SEALED}")
             [(position,)] = connection.execute("SELECT position FROM crm.head").fetchall()
             if position <= after:
@@ -174,17 +174,17 @@ class PostgresJournal:
 
     def verify(self, progress: Progress | None = None) -> Verification:
         """Return what a check of everything that is recorded finds."""
-        return verify(self._database, progress)
+        return verify(self.database, progress)
 
     def position(self, known_at: datetime | None = None) -> int:
         """Return the position of the last fact recorded by an instant, or of the last of all."""
-        found = self._database.query("SELECT position, closed_at FROM crm.head")
+        found = self.database.query("SELECT position, closed_at FROM crm.head")
         position, closed_at = _the_head(found)
         if known_at is None:
             return int(position)
         if known_at > closed_at:
             self._close(known_at, closed_at)
-        known = self._database.query(_KNOWN, [known_at])
+        known = self.database.query(_KNOWN, [known_at])
         return int(known[0][0]) if known else 0
 
     def _close(self, known_at: datetime, closed_at: datetime) -> None:
@@ -193,17 +193,17 @@ class PostgresJournal:
                 f"what was known at {known_at} is not settled, only up to {closed_at}: this login "
                 "may not seal; ask about a position, or when a sealer has passed that time"
             )
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             close(connection, known_at)
 
     @cached_property
     def _may_seal(self) -> bool:
         """Whether this login may give facts their place, or leaves that to a sealer's."""
-        [(may,)] = self._database.query("SELECT has_table_privilege('crm.tail', 'DELETE')")
+        [(may,)] = self.database.query("SELECT has_table_privilege('crm.tail', 'DELETE')")
         return bool(may)
 
     def _rows(self, sql: str, parameters: Parameters) -> list[Recorded[Any] | Corrupt]:
-        return [_sealed(row[0], row[1], row[2:]) for row in self._database.query(sql, parameters)]
+        return [_sealed(row[0], row[1], row[2:]) for row in self.database.query(sql, parameters)]
 
 
 def _the_head(found: list[tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -59,7 +59,7 @@ class PostgresViews:
         """Put these rows in the place of all others at once, and tell what differs."""
         with self._database.transaction() as connection:
             connection.execute("LOCK TABLE crm.answers IN SHARE ROW EXCLUSIVE MODE")
-            connection.execute("CREATE TEMP TABLE shadow (LIKE crm.answers) ON COMMIT DROP")
+            connection.execute("CREATE TEMP TABLE shadow (LIKE crm.answers)")
             with connection.cursor().copy(f"COPY shadow ({_COLUMNS}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row([getattr(row, name) for name in Row.__struct_fields__[:6]]
@@ -67,6 +67,7 @@ class PostgresViews:
             counts = connection.execute(_DIFFERENCE).fetchone()
             connection.execute("DELETE FROM crm.answers")
             connection.execute("INSERT INTO crm.answers SELECT * FROM shadow")
+            connection.execute("DROP TABLE shadow")
         assert counts is not None
         added, removed, changed, unchanged = counts
         return Difference(added=added, removed=removed, changed=changed, unchanged=unchanged)

@@ -153,6 +153,21 @@ class CRM:
 
         return migrated(str(store), roles=roles)
 
+    def another(self, **changed: Any) -> Self:  # noqa: ANN401 - the arguments of the constructor
+        """Return another CRM over the same store, but for what is given; close this one only.
+
+        The two know nothing of each other, as if they were in two processes.
+        """
+        own: dict[str, Any] = {
+            "journal": self.journal,
+            "views": self._views,
+            "checkpoints": self._checkpoints,
+            "policies": self.policies,
+            "clock": self._clock,
+            "new_id": self._new_id,
+        }
+        return type(self)(**own | changed)
+
     def close(self) -> None:
         """Give back the connections, and stop the embedded server if nobody else uses it."""
         self._resources.close()

@@ -16,7 +16,7 @@ from crmcore.domain.customer import credit, receivables
 from crmcore.domain.lots import Lot
 from crmcore.domain.money import Money
 from crmcore.domain.value import Rejected
-from crmcore.testing.living import AnyDecider
+from crmcore.testing.steps import AnyDecider
 
 Decide: TypeAlias = Callable[[Any, Any, Act], tuple[Any, ...]]
 Evolve: TypeAlias = Callable[[Any, Any], Any]

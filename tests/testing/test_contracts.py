@@ -23,7 +23,7 @@ from crmcore.domain.loyalty import (
 from crmcore.testing import LAWS, History, Step, Violated, contract, invariant
 from crmcore.testing.contracts import vacuous
 from crmcore.testing.laws import law
-from crmcore.testing.living import AnyDecider
+from crmcore.testing.steps import AnyDecider
 
 RULES = loyalty.decider(Policy(points_min=2))
 EXAMPLES = settings().max_examples

@@ -23,8 +23,9 @@ from crmcore.policies import Policies, deciders
 from crmcore.testing import History, commands, histories
 from crmcore.testing.binding import Dice, Past, maker
 from crmcore.testing.instants import MOMENT, Edge, Kind
-from crmcore.testing.living import START, kinds, take
+from crmcore.testing.living import kinds, take
 from crmcore.testing.rehearsing import Cast, cast_of, zone_of
+from crmcore.testing.steps import START
 
 DECIDERS = {decider.kind: decider for decider in deciders(Policies())}
 LOYALTY = DECIDERS["loyalty"]

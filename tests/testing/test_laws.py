@@ -17,7 +17,7 @@ from crmcore.domain.money import Money
 from crmcore.domain.ticket import AlreadyOpened
 from crmcore.domain.value import Rejected
 from crmcore.testing import LAWS, History, check, invariant, law, take
-from crmcore.testing.living import START
+from crmcore.testing.steps import START
 
 RULES = loyalty.decider(loyalty.Policy())
 ADA, BEN = UUID(int=7), UUID(int=8)

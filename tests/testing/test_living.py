@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from crmcore.domain import loyalty, money
 from crmcore.testing import History, explore
-from crmcore.testing.living import START, AnyDecider
+from crmcore.testing.steps import START, AnyDecider
 from tests.testing import test_exploring
 
 ADA = UUID(int=7)

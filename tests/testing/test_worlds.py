@@ -30,8 +30,9 @@ from crmcore.testing import (
     what_if,
 )
 from crmcore.testing.contracts import PATIENT
-from crmcore.testing.living import START, AnyDecider, Turn, live
+from crmcore.testing.living import live
 from crmcore.testing.recording import Streams, in_streams, stream_by_stream
+from crmcore.testing.steps import START, AnyDecider, Turn
 
 CUSTOMER = customer.decider(customer.Policy())
 LOYALTY = loyalty.decider(loyalty.Policy())
@@ -176,7 +177,7 @@ def test_others_refer_to_the_customers() -> None:
     owners = set[UUID | None]()
 
     @settings(max_examples=30, suppress_health_check=PATIENT)
-    @given(streams(ann=LOYALTY, card=LOYALTY, known={"customer": [ANN, BOB]}, steps=3))
+    @given(streams(ann=LOYALTY, card=LOYALTY, drawn={"known": {"customer": [ANN, BOB]}}, steps=3))
     def look(world: Streams) -> None:
         owners.update(history.state.customer for history in world.values())
 

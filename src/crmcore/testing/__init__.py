@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from crmcore.testing.contracts import Model, Violated, contract, vacuous
     from crmcore.testing.deriving import values
     from crmcore.testing.exploring import Reachable, explore
-    from crmcore.testing.generating import commands, histories, samples
+    from crmcore.testing.generating import commands, histories, races, samples
     from crmcore.testing.hindsight import decided_alike, what_if
     from crmcore.testing.laws import LAWS, Law, Violation, check, invariant, law
-    from crmcore.testing.living import History, Step, Turn, live, take
+    from crmcore.testing.living import History, live, take
     from crmcore.testing.log_laws import (
         LOG_LAWS,
         LogLaw,
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
         differing,
         forgetful,
     )
+    from crmcore.testing.machines import machine
+    from crmcore.testing.ordering import Race, Rival, serial_order
+    from crmcore.testing.racing import raced
     from crmcore.testing.recording import Log, log_of
     from crmcore.testing.scenario import Scenario, given
+    from crmcore.testing.steps import Step, Turn
+    from crmcore.testing.storing import retried
+    from crmcore.testing.undoing import rollback
     from crmcore.testing.varying import policies
     from crmcore.testing.worlds import deliveries, interleavings, streams
 
@@ -32,13 +38,19 @@ _MODULES = {
     "contracts": ("Model", "Violated", "contract", "vacuous"),
     "deriving": ("values",),
     "exploring": ("Reachable", "explore"),
-    "generating": ("commands", "histories", "samples"),
+    "generating": ("commands", "histories", "races", "samples"),
     "hindsight": ("decided_alike", "what_if"),
     "laws": ("LAWS", "Law", "Violation", "check", "invariant", "law"),
-    "living": ("History", "Step", "Turn", "live", "take"),
+    "living": ("History", "live", "take"),
     "log_laws": ("LOG_LAWS", "LogLaw", "check_log", "delivered", "differing", "forgetful"),
+    "machines": ("machine",),
+    "ordering": ("Race", "Rival", "serial_order"),
+    "racing": ("raced",),
     "recording": ("Log", "log_of"),
     "scenario": ("Scenario", "given"),
+    "steps": ("Step", "Turn"),
+    "storing": ("retried",),
+    "undoing": ("rollback",),
     "varying": ("policies",),
     "worlds": ("deliveries", "interleavings", "streams"),
 }
@@ -53,7 +65,9 @@ __all__ = [
     "Log",
     "LogLaw",
     "Model",
+    "Race",
     "Reachable",
+    "Rival",
     "Scenario",
     "Step",
     "Turn",
@@ -78,8 +92,14 @@ __all__ = [
     "law",
     "live",
     "log_of",
+    "machine",
     "policies",
+    "raced",
+    "races",
+    "retried",
+    "rollback",
     "samples",
+    "serial_order",
     "streams",
     "take",
     "vacuous",

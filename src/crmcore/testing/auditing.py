@@ -9,8 +9,9 @@ from crmcore.domain.act import Act
 from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.value import Value
 from crmcore.testing.laws import LAWS, Law, check
-from crmcore.testing.living import AnyDecider, History, Step
+from crmcore.testing.living import History
 from crmcore.testing.rulebook import laws_of
+from crmcore.testing.steps import AnyDecider, Step
 
 Progress = Callable[[int, int], None]
 

@@ -11,9 +11,10 @@ from crmcore.domain.value import Rejection
 from crmcore.testing.deriving import PHASES
 from crmcore.testing.generating import STEPS, histories
 from crmcore.testing.laws import LAWS, Law, check, occurred
-from crmcore.testing.living import AnyDecider, History, Turn, declared, live
+from crmcore.testing.living import History, declared, live
 from crmcore.testing.rehearsing import Drawn, cast_of
 from crmcore.testing.rulebook import laws_of
+from crmcore.testing.steps import AnyDecider, Turn
 
 Model: TypeAlias = Callable[[tuple[Any, ...], Any, Act], tuple[Any, ...] | type[Rejection]]
 """From all events so far, a command and its act: what comes of it, or why nothing does."""
@@ -105,7 +106,7 @@ def require(decider: AnyDecider, history: History, laws: Iterable[Law]) -> None:
     """Raise Violated, with a history that can be pasted, for the first law that does not hold."""
     for law in laws:
         for violation in check(decider, history, [law]):
-            raise _violated(law.name)(law, violation.what, history)
+            raise violated(law.name)(law, violation.what, history)
 
 
 def shortened(history: History, law: Law) -> History:
@@ -129,7 +130,8 @@ def _shortest(error: Exception) -> Exception:
 
 
 @cache
-def _violated(law: str) -> type[Violated]:
+def violated(law: str) -> type[Violated]:
+    """Return the subclass of a law."""
     return type(law, (Violated,), {})
 
 

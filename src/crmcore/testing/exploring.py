@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from crmcore.domain.act import Act
 from crmcore.domain.value import Value
-from crmcore.testing.living import ACTORS, START, AnyDecider, History, Step, take
+from crmcore.testing.living import History, take
+from crmcore.testing.steps import ACTORS, START, AnyDecider, Step
 
 
 class Reachable(Value):

@@ -5,19 +5,22 @@ slots of a few bytes each; a slot of zeros is empty, and any command of the open
 that is why what fails shrinks to the fewest commands that fail.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import islice, repeat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations, islice, repeat
 from random import Random
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from msgspec.structs import replace
 
-from crmcore.testing.binding import Dice
-from crmcore.testing.living import AnyDecider, History
-from crmcore.testing.rehearsing import EMPTY, SLOT_BYTES, Drawn, cast_of, not_drawn
+from crmcore.testing.binding import Dice, Past
+from crmcore.testing.living import History
+from crmcore.testing.ordering import RIVALS_MAX, Race, Rival
+from crmcore.testing.rehearsing import EMPTY, SLOT_BYTES, Cast, Drawn, cast_of, not_drawn
+from crmcore.testing.steps import AnyDecider, Step
 
-STEPS = 30
+STEPS, FEW_STEPS = 30, 8
 SLOT = st.binary(min_size=SLOT_BYTES, max_size=SLOT_BYTES)
 KEPT = st.sampled_from([False] + [True] * 31)
 
@@ -42,16 +45,10 @@ def histories(
     Where there are many kinds of commands, few of them come in one history.
     """
     cast = cast_of(decider, **drawn)
-    slots = st.tuples(*repeat(SLOT, steps * 256 // (256 - EMPTY)))
 
     @st.composite
     def history(draw: Callable[..., Any]) -> History:
-        opening = draw(st.sampled_from(cast.openings))
-        kept = [turn for turn in opening.turns if draw(KEPT)][:steps]
-        past = cast.past(draw)
-        lived = [*cast.repeat(kept, past)]
-        lived += islice(cast.go_on(lived, draw(slots), opening.kinds, past), steps - len(lived))
-        return History(decider=decider, steps=tuple(lived))
+        return History(decider=decider, steps=tuple(_begun(cast, steps, draw).lived))
 
     return history()
 
@@ -75,3 +72,75 @@ def samples(
         slots = (random.randbytes(SLOT_BYTES) for _ in range(steps * 256 // (256 - EMPTY)))
         lived += islice(cast.go_on(tuple(lived), slots, opening.kinds, past), steps - len(lived))
         yield History(decider=decider, steps=tuple(lived))
+
+
+def races(
+    *deciders: AnyDecider,
+    rivals: int = RIVALS_MAX,
+    together: int = 1,
+    steps: int = FEW_STEPS,
+    **drawn: Unpack[Drawn],
+) -> SearchStrategy[Race]:
+    """Return a strategy for a history of each of these deciders, and what is then asked at once.
+
+    There is one rival at least, and at most so many; of them so many ask two aggregates `together`,
+    in one act. `drawn` is what `histories` takes.
+    """
+    casts = [cast_of(decider, **drawn) for decider in deciders]
+    alone = [(number,) for number in range(len(casts))]
+    among = st.sampled_from([*alone, *combinations(range(len(casts)), 2)])
+    calls = st.lists(among, min_size=rivals, max_size=rivals)
+
+    @st.composite
+    def race(draw: Callable[..., Any]) -> Race:
+        begun = [_begun(cast, steps, draw) for cast in casts]
+        now = max(one.past.now for one in begun)
+        for one in begun:
+            one.past.pass_time(now - one.past.now)
+        called = [
+            numbers if place < together else numbers[:1]
+            for place, numbers in enumerate(sorted(draw(calls), key=len, reverse=True))
+        ]
+        asked = [[(n, begun[n].next(draw)) for n in numbers] for numbers in called]
+        pasts = (History(decider=one.cast.decider, steps=tuple(one.lived)) for one in begun)
+        return Race(pasts=tuple(pasts), rivals=tuple(_rivals(asked)))
+
+    return race().filter(lambda race: bool(race.rivals))
+
+
+class _Begun(NamedTuple):
+    """A history that can go on."""
+
+    cast: Cast
+    lived: list[Step]
+    kinds: tuple[type, ...]
+    past: Past
+
+    def next(self, draw: Callable[..., Any]) -> Step | None:
+        """Return what may come next, None for an empty slot; the history stays what it is."""
+        return next(self.cast.go_on(self.lived, [draw(SLOT)], self.kinds, self.past), None)
+
+
+def _begun(cast: Cast, steps: int, draw: Callable[..., Any]) -> _Begun:
+    """Draw a history of at most so many steps."""
+    opening = draw(st.sampled_from(cast.openings))
+    kept = [turn for turn in opening.turns if draw(KEPT)]
+    past = cast.past(draw)
+    lived = [*cast.repeat(kept[:steps], past)]
+    slots = draw(st.tuples(*repeat(SLOT, steps * 256 // (256 - EMPTY))))
+    lived += islice(cast.go_on(lived, slots, opening.kinds, past), steps - len(lived))
+    return _Begun(cast, lived, opening.kinds, past)
+
+
+def _rivals(asked: Iterable[Sequence[tuple[int, Step | None]]]) -> Iterator[Rival]:
+    """Yield those that ask for something, in the roles that all of it takes."""
+    for steps in asked:
+        there = [(number, step) for number, step in steps if step is not None]
+        if there:
+            acts = [step.act for _, step in there]
+            act = replace(
+                max(acts, key=lambda act: act.effective_at),
+                roles=frozenset[str]().union(*(act.roles for act in acts)),
+            )
+            commands = tuple((number, step.command) for number, step in there)
+            yield Rival(act=act, commands=commands)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from crmcore.testing.laws import Law
-from crmcore.testing.living import AnyDecider, History, Turn, live
+from crmcore.testing.living import History, live
+from crmcore.testing.steps import AnyDecider, Turn
 
 
 def what_if(decider: AnyDecider, history: History) -> History:

@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from crmcore.domain.value import Value
-from crmcore.testing.living import AnyDecider, History, Step, kinds, outcomes, take
+from crmcore.testing.living import History, kinds, outcomes, take
+from crmcore.testing.steps import AnyDecider, Step
 
 Scope: TypeAlias = Literal["state", "event", "command", "step", "history"]
 HistoryCheck: TypeAlias = Callable[[AnyDecider, History], Iterable[str]]

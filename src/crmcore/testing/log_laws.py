@@ -18,8 +18,8 @@ from crmcore.testing.answering import Answers, Asked, Said, asked_under, end, mo
 from crmcore.testing.erasing import erased
 from crmcore.testing.judging import accepted, off_the_arrows, points, worse_for_more
 from crmcore.testing.laws import Violation
-from crmcore.testing.living import AnyDecider
 from crmcore.testing.recording import Log, in_streams, stream_by_stream
+from crmcore.testing.steps import AnyDecider
 
 LogCheck: TypeAlias = Callable[[Policies, Log], Iterable[str]]
 Model = TypeVar("Model")

@@ -9,7 +9,8 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from crmcore.domain.recorded import Recorded, Stream
-from crmcore.testing.living import History, Step
+from crmcore.testing.living import History
+from crmcore.testing.steps import Step
 
 Log: TypeAlias = tuple[Recorded[Any], ...]
 """Facts in the order of their positions."""

@@ -25,18 +25,8 @@ from crmcore.domain.calendar import zone as zone_named
 from crmcore.testing.binding import Dice, Maker, Past, maker, subject
 from crmcore.testing.deriving import Overrides
 from crmcore.testing.instants import KINDS, Edge
-from crmcore.testing.living import (
-    ACTORS,
-    START,
-    AnyDecider,
-    Step,
-    Turn,
-    declared,
-    kinds,
-    live,
-    outcomes,
-    take,
-)
+from crmcore.testing.living import declared, kinds, live, outcomes, take
+from crmcore.testing.steps import ACTORS, START, AnyDecider, Step, Turn
 
 CLOCK: Sequence[timedelta] = (
     timedelta(0), timedelta(seconds=1), timedelta(hours=5), timedelta(days=1), timedelta(days=9),

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from crmcore.domain.act import Act
 from crmcore.domain.value import Rejection
-from crmcore.testing.living import ACTORS, START, AnyDecider, Step, take
+from crmcore.testing.living import take
+from crmcore.testing.steps import ACTORS, START, AnyDecider, Step
 
 
 class Scenario:

@@ -3,29 +3,28 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import fields
 
-if TYPE_CHECKING:
-    from crmcore.testing.living import AnyDecider, Step
+from crmcore.testing.steps import AnyDecider, Step
 
 
-def script(decider: "AnyDecider", steps: Iterable["Step"]) -> str:
+def script(decider: AnyDecider, steps: Iterable[Step]) -> str:
     """Return the example with what it imports; its decider is called as its kind is."""
     steps = list(steps)
     return "\n".join([*_imports(steps), "", example(decider, steps)])
 
 
-def example(decider: "AnyDecider", steps: Iterable["Step"]) -> str:
+def example(decider: AnyDecider, steps: Iterable[Step]) -> str:
     """Return given, when and then in one expression."""
     lines = [line for step in steps for line in _lines(step)]
     return "\n".join(["(", f"    given({decider.kind})", *lines, ")"])
 
 
-def _lines(step: "Step") -> Iterator[str]:
+def _lines(step: Step) -> Iterator[str]:
     act = step.act
     said = [shown(step.command), f"at={shown(act.effective_at)}", f"by={act.by!r}"]
     if act.roles:
@@ -69,7 +68,7 @@ def shown(value: Any) -> str:  # noqa: ANN401 - any value
             return repr(value)
 
 
-def _imports(steps: Iterable["Step"]) -> Iterator[str]:
+def _imports(steps: Iterable[Step]) -> Iterator[str]:
     """Return the import statements that the example needs."""
     names: dict[str, set[str]] = defaultdict(set)
     for step in steps:

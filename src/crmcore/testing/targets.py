@@ -8,7 +8,7 @@ from crmcore.domain.decider import Decider
 from crmcore.domain.value import CRMError
 from crmcore.policies import Policies, deciders
 from crmcore.testing.laws import Law
-from crmcore.testing.living import AnyDecider
+from crmcore.testing.steps import AnyDecider
 
 
 class UnknownTarget(CRMError):

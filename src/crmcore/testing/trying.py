@@ -11,8 +11,9 @@ from crmcore.testing.contracts import PATIENT, Violated, laws_for, require, vacu
 from crmcore.testing.deriving import PHASES
 from crmcore.testing.generating import STEPS, histories
 from crmcore.testing.laws import Law, occurred
-from crmcore.testing.living import AnyDecider, History, declared
+from crmcore.testing.living import History, declared
 from crmcore.testing.rehearsing import Drawn
+from crmcore.testing.steps import AnyDecider
 
 EXAMPLES = 200
 

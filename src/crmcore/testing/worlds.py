@@ -3,57 +3,40 @@
 What fails becomes simple: few steps, acts in the order of time, everything delivered at once.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from crmcore.domain.recorded import Recorded
-from crmcore.testing.deriving import Overrides
 from crmcore.testing.generating import histories
-from crmcore.testing.living import AnyDecider, History
+from crmcore.testing.living import History
 from crmcore.testing.recording import Log, Streams, log_of, named, turns
-from crmcore.testing.rehearsing import CLOCK
+from crmcore.testing.rehearsing import Drawn
+from crmcore.testing.steps import AnyDecider
 
 STEPS = 12
 CRASHES = 6
 
 
 def streams(
-    *,
-    steps: int = STEPS,
-    overrides: Overrides | None = None,
-    weights: Mapping[type, int] | None = None,
-    clock: Sequence[timedelta] = CLOCK,
-    roles: Collection[str] = (),
-    known: Mapping[str, Sequence[Any]] | None = None,
-    **deciders: AnyDecider,
+    *, steps: int = STEPS, drawn: Drawn | None = None, **deciders: AnyDecider
 ) -> SearchStrategy[Streams]:
     """Return a strategy for histories of these deciders, by your names for their aggregates.
 
-    Their clocks start at one instant, and the others refer to those that are customers. All but the
-    deciders goes to `histories`, for each of them.
+    Their clocks start at one instant, and the others refer to those that are customers. `drawn`
+    says how each of them is made.
     """
     ids = named(deciders)
     customers = [ids[name] for name, decider in deciders.items() if decider.kind == "customer"]
-    known = {"customer": customers, **(known or {})}
+    said = Drawn(**(drawn or {}))
+    said["known"] = {"customer": customers, **said.get("known", {})}
     lives: dict[int, SearchStrategy[History]] = {}
     for decider in deciders.values():
-        # The same decider is rehearsed once.
-        if id(decider) not in lives:
-            lives[id(decider)] = histories(
-                decider,
-                steps=steps,
-                overrides=overrides,
-                weights=weights,
-                clock=clock,
-                roles=roles,
-                known=known,
-            )
-    drawn = {name: lives[id(decider)] for name, decider in deciders.items()}
-    return st.fixed_dictionaries(drawn)
+        if id(decider) not in lives:  # the same decider is rehearsed once
+            lives[id(decider)] = histories(decider, steps=steps, **said)
+    return st.fixed_dictionaries({name: lives[id(one)] for name, one in deciders.items()})
 
 
 def interleavings(streams: Streams, *, ways: int = 2) -> SearchStrategy[list[Log]]:

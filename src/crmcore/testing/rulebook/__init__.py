@@ -12,8 +12,9 @@ from crmcore.domain import loyalty as accounts
 from crmcore.domain import opportunity as opportunities
 from crmcore.domain import ticket as tickets
 from crmcore.testing.laws import Law
-from crmcore.testing.living import AnyDecider, kinds
+from crmcore.testing.living import kinds
 from crmcore.testing.rulebook import customer, loyalty, opportunity, ticket
+from crmcore.testing.steps import AnyDecider
 
 RULEBOOK: Mapping[str, tuple[Law, ...]] = {
     "customer": customer.LAWS,

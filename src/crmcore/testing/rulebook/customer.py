@@ -7,7 +7,8 @@ from fractions import Fraction
 from crmcore.domain.customer import credit, orders, receivables
 from crmcore.domain.money import Money
 from crmcore.testing.laws import law
-from crmcore.testing.living import AnyDecider, History
+from crmcore.testing.living import History
+from crmcore.testing.steps import AnyDecider
 
 
 @law

@@ -7,7 +7,8 @@ from datetime import datetime
 from crmcore.domain import loyalty
 from crmcore.domain.lots import Lots
 from crmcore.testing.laws import invariant, law
-from crmcore.testing.living import AnyDecider, History, Step
+from crmcore.testing.living import History
+from crmcore.testing.steps import AnyDecider, Step
 
 
 @law

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from crmcore.domain import ticket
 from crmcore.testing.laws import law
-from crmcore.testing.living import AnyDecider, History
+from crmcore.testing.living import History
+from crmcore.testing.steps import AnyDecider
 
 
 @law
