@@ -123,8 +123,8 @@ class Past:
             value = getattr(rejection, name)
             if isinstance(value, tuple):
                 self._see(subject(name), value)
-            if name == "role":
-                self.roles |= {value}
+            if name == "role" and isinstance(value, str):
+                self.roles = self.roles | {value}
 
     def _see(self, name: str, value: Any) -> None:  # noqa: ANN401 - any value
         match value:
@@ -293,7 +293,7 @@ def _struct(info: mi.StructType, overrides: Overrides) -> Maker:
             **{
                 name: part(dice, past)
                 for name, required, part in parts
-                if required or past.gives(name, dice.pick((False, None, None, True)))
+                if required or past.gives(name, dice.pick((False, None, True)))
             }
         )
 

@@ -22,7 +22,6 @@ from crmcore.testing.steps import AnyDecider, Step
 
 STEPS, FEW_STEPS = 30, 8
 SLOT = st.binary(min_size=SLOT_BYTES, max_size=SLOT_BYTES)
-KEPT = st.sampled_from([False] + [True] * 31)
 
 
 def commands(decider: AnyDecider, **drawn: Unpack[Drawn]) -> SearchStrategy[Any]:
@@ -68,7 +67,8 @@ def samples(
     cast, random = cast_of(decider, **drawn), Random(seed)  # noqa: S311 - the same every time
     for _ in range(number):
         opening, past = random.choice(cast.openings), cast.past(not_drawn)
-        lived = [*cast.repeat(opening.turns, past)]
+        kept = [random.randbytes(SLOT_BYTES) for _ in opening.turns[:steps]]
+        lived = [*cast.repeat(opening.turns, past, kept)]
         slots = (random.randbytes(SLOT_BYTES) for _ in range(steps * 256 // (256 - EMPTY)))
         lived += islice(cast.go_on(tuple(lived), slots, opening.kinds, past), steps - len(lived))
         yield History(decider=decider, steps=tuple(lived))
@@ -124,9 +124,9 @@ class _Begun(NamedTuple):
 def _begun(cast: Cast, steps: int, draw: Callable[..., Any]) -> _Begun:
     """Draw a history of at most so many steps."""
     opening = draw(st.sampled_from(cast.openings))
-    kept = [turn for turn in opening.turns if draw(KEPT)]
     past = cast.past(draw)
-    lived = [*cast.repeat(kept[:steps], past)]
+    kept = draw(st.tuples(*repeat(SLOT, min(steps, len(opening.turns)))))
+    lived = [*cast.repeat(opening.turns, past, kept)]
     slots = draw(st.tuples(*repeat(SLOT, steps * 256 // (256 - EMPTY))))
     lived += islice(cast.go_on(lived, slots, opening.kinds, past), steps - len(lived))
     return _Begun(cast, lived, opening.kinds, past)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from crmcore.domain.act import Act
 from crmcore.domain.value import Rejected, Value
@@ -44,21 +45,19 @@ class History(Value):
 
 def take(decider: AnyDecider, state: Any, command: Any, act: Act) -> Step:  # noqa: ANN401 - the decider's
     """Return what comes of one command."""
-    after, events, fault = state, tuple[Any, ...](), dict[str, Any]()
+    nothing = Step(command=command, act=act, before=state, after=state)
+    after = state
     try:
         events = tuple(decider.decide(command, state, act))
         for event in events:
             after = decider.evolve(after, event)
     except Rejected as no:
-        fault = {"rejected": no.rejection}
+        return replace(nothing, rejected=no.rejection)
     except Exception as error:  # noqa: BLE001 - a law judges it
-        fault = {"crashed": f"{type(error).__name__}: {error}"}
-    else:
-        if (why := _unstorable(decider, events)) is not None:
-            fault = {"unstorable": why}
-    if fault:
-        return Step(command=command, act=act, before=state, after=state, **fault)
-    return Step(command=command, act=act, before=state, after=after, events=events)
+        return replace(nothing, crashed=f"{type(error).__name__}: {error}")
+    if (why := _unstorable(decider, events)) is not None:
+        return replace(nothing, unstorable=why)
+    return replace(nothing, after=after, events=events)
 
 
 def _unstorable(decider: AnyDecider, events: tuple[Any, ...]) -> str | None:

@@ -8,6 +8,7 @@ never got on in states of some look is seldom tried there again.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta, tzinfo
 from functools import cached_property, lru_cache, partial
 from itertools import repeat
@@ -35,11 +36,12 @@ CLOCK: Sequence[timedelta] = (
 AT_ONCE = 32  # how much more often the shortest time passes
 SLOT_BYTES = 16
 EMPTY = 64  # a slot whose first byte is less is empty: one of four
+LEFT_OUT, MADE_ANEW = 8, 32  # likewise of a way's turns: one of 32, three of 32
+AS_IT_WAS = b"\xff"
 COMERS = [(by, has_roles) for has_roles in (True, True, True, False) for by in ACTORS]
 HOPEFUL = [True] * 7 + [False]  # what may get on, and now and then anything
 AGAIN = [True, False]  # what was refused is tried again, a little otherwise
-NOTED = 300
-HOPELESS = 3  # times that it would have got on elsewhere
+HOPELESS = 4  # times that it would have got on elsewhere
 FEW = 5  # kinds of commands that come along
 REHEARSED, ENOUGH, PATIENCE, LATE = 16, 100, 15, 6
 
@@ -118,8 +120,16 @@ class Cast:
     def openings(self) -> list[Opening]:
         """What histories begin with: nothing, or a way to something; the longer the more often."""
         random = Random(1)  # noqa: S311 - the same every time
-        ways = [(), *dict.fromkeys(self.ways.values())]
-        return [Opening(way, self._few(way, random)) for way in ways for _ in way or [None]]
+        ways = [way for way in dict.fromkeys(self.ways.values()) for _ in range(len(way) ** 2)]
+        first = {type(way[0].command) for way in ways if len(way) == 1}
+        anew = [
+            tuple({*random.sample(self.kinds, min(3 * FEW, len(self.kinds))), *first})
+            for _ in ways[::2]
+        ]
+        return [
+            *(Opening((), tuple(k for k in self.kinds if k in some)) for some in anew),
+            *(Opening(way, self._few(way, random)) for way in ways),
+        ]
 
     @cached_property
     def ways(self) -> Mapping[type, tuple[Turn, ...]]:
@@ -145,12 +155,23 @@ class Cast:
         past.seen |= {name: list(values) for name, values in self.known.items()}
         return past
 
-    def repeat(self, turns: Iterable[Turn], past: Past) -> Iterator[Step]:
-        """Yield what comes of these turns, which become the past."""
-        for step in live(self.decider, turns):
-            past.pass_time(step.act.effective_at - past.now)
-            past.begin(type(step.command))
+    def repeat(
+        self, turns: Iterable[Turn], past: Past, slots: Iterable[bytes] = repeat(AS_IT_WAS)
+    ) -> Iterator[Step]:
+        """Yield what comes of these turns, each as it was, made anew by its slot, or left out."""
+        state = self.decider.initial
+        for (command, act), slot in zip(turns, slots, strict=False):
+            past.pass_time(act.effective_at - past.now)
+            if slot[0] < LEFT_OUT:
+                continue
+            past.begin(type(command))
+            step = take(self.decider, state, command, act)
+            if slot[0] < MADE_ANEW:
+                with suppress(_NotDrawnError):
+                    number = act.command_id.int
+                    step = self._step(type(command), Dice(slot[1:]), state, past, number)
             past.take_in(step.events, step.rejected)
+            state = step.after
             yield step
 
     def go_on(
@@ -263,15 +284,16 @@ class Cast:
             self._words[kind].update(map(subject, said.__struct_fields__))
         self._tried[kind] += 1
         self._got_on[kind] += got_on
-        if self._tried[kind] > NOTED:
-            return
-        for seen in self._seen(step.before):
-            tally = self._tally[*seen, kind]
+        seen = self._seen(step.before)
+        blamed = [one for one in seen if kind in self._hopeless[one]]
+        # What is hopeless anyway tells nothing of the other looks.
+        for one in seen if got_on or not blamed else blamed:
+            tally = self._tally[*one, kind]
             tally[0] += 1
             tally[1] += got_on
             expected = tally[0] * self._got_on[kind] / self._tried[kind]
             is_hopeless = not tally[1] and expected >= HOPELESS
-            (set.add if is_hopeless else set.discard)(self._hopeless[seen], kind)
+            (set.add if is_hopeless else set.discard)(self._hopeless[one], kind)
 
 
 def _goals(step: Step) -> list[Goal]:
