@@ -1,0 +1,136 @@
+"""What is known of the mutants, as it is kept in record.toml.
+
+Of each function: a digest of its text, how many mutants it has, and the tests that killed them. Of
+each mutant that lives: why that is right, written by hand.
+"""
+
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.mutation.mutants import Mutation, functions, modules
+
+PATH = Path(__file__).with_name("record.toml")
+HEAD = """\
+# Written by `python3 dev.py mutate`; by hand: the floor, and the reason why a mutant may live.
+"""
+FLOOR_PERCENT = 95
+
+
+class Entry(NamedTuple):
+    """A function: its text, its mutants, and who killed them, the most deadly first."""
+
+    digest: str
+    mutants: int
+    by: tuple[str, ...]
+
+
+class Record(NamedTuple):
+    """All that is known."""
+
+    floor_percent: int
+    entries: dict[tuple[str, str], Entry]
+    survivors: dict[Mutation, str]  # with the reason, empty if nobody has given one
+
+
+def read(path: Path = PATH) -> Record:
+    """Return the record; an empty one if there is none."""
+    if not path.exists():
+        return Record(FLOOR_PERCENT, {}, {})
+    said = tomllib.loads(path.read_text(encoding="utf-8"))
+    entries = {
+        (module, name): Entry(one["digest"], one["mutants"], tuple(one["by"]))
+        for module, known in said["functions"].items()
+        for name, one in known.items()
+    }
+    survivors = {
+        (one["module"], one["function"], one["change"]): one["reason"]
+        for one in said.get("survivors", [])
+    }
+    return Record(said["floor_percent"], entries, survivors)
+
+
+def write(record: Record, path: Path = PATH) -> None:
+    """Keep a record: of what is there, in the order of the modules, without what is gone."""
+    path.write_text("\n".join(lines(record)), encoding="utf-8")
+
+
+def lines(record: Record) -> Iterator[str]:
+    yield from (HEAD, f"floor_percent = {record.floor_percent}")
+    for mutant, reason in record.survivors.items():
+        yield from ("", "[[survivors]]")
+        for name, value in zip(("module", "function", "change"), mutant, strict=True):
+            yield f"{name} = {quoted(value)}"
+        yield f"reason = {quoted(reason)}"
+    for module in sorted({module for module, _ in record.entries}):
+        yield from ("", f"[functions.{quoted(module)}]")
+        for (where, name), entry in record.entries.items():
+            if where == module:
+                by = ", ".join(map(quoted, entry.by))
+                digest = quoted(entry.digest)
+                yield (
+                    f"{quoted(name)} = "
+                    f"{{ digest = {digest}, mutants = {entry.mutants}, by = [{by}] }}"
+                )
+    yield ""
+
+
+def quoted(text: str) -> str:
+    """Return a string of TOML; its escapes are those of JSON."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def updated(record: Record, killers: Mapping[Mutation, str | None]) -> Record:
+    """Return a record after all mutants of some functions were run; what is gone falls out.
+
+    A mutant that lived before keeps its reason.
+    """
+    ran: dict[tuple[str, str], dict[Mutation, str | None]] = {}
+    for mutant, who in killers.items():
+        ran.setdefault(mutant[:2], {})[mutant] = who
+    entries: dict[tuple[str, str], Entry] = {}
+    survivors: dict[Mutation, str] = {}
+    for module in modules():
+        for function in functions(module):
+            key = (module, function.name)
+            if key in ran:
+                by = Counter(who for who in ran[key].values() if who is not None)
+                tests = tuple(who for who, _ in by.most_common())
+                entries[key] = Entry(function.digest, len(ran[key]), tests)
+                lived = [mutant for mutant, who in ran[key].items() if who is None]
+                survivors |= {mutant: record.survivors.get(mutant, "") for mutant in lived}
+            elif key in record.entries:
+                entries[key] = record.entries[key]
+                survivors |= {m: why for m, why in record.survivors.items() if m[:2] == key}
+    return Record(record.floor_percent, entries, survivors)
+
+
+def problems(record: Record, tests: Container[str]) -> Iterator[str]:
+    """Yield what is wrong with a record, without running anything."""
+    for module, name in stale(record, tests):
+        yield f"{module} {name}: it, or who killed its mutants, is not as recorded"
+    there = {(module, function.name) for module in modules() for function in functions(module)}
+    for module, name in record.entries:
+        if (module, name) not in there:
+            yield f"{module} {name}: it is gone"
+    for mutant, why in record.survivors.items():
+        if not why:
+            yield f"{' '.join(mutant)}: it lives, and the record does not say why"
+    mutants = sum(entry.mutants for entry in record.entries.values())
+    killed = mutants - len(record.survivors)
+    if killed * 100 < mutants * record.floor_percent:
+        yield f"{killed} of {mutants} mutants are killed: less than {record.floor_percent} %"
+
+
+def stale(record: Record, tests: Container[str]) -> Iterator[tuple[str, str]]:
+    """Yield the functions whose mutants were not run as they are now."""
+    for module in modules():
+        for function in functions(module):
+            entry = record.entries.get((module, function.name), Entry("", 0, ()))
+            mutants = sum(1 for _ in function.mutants())
+            same = (entry.digest, entry.mutants) == (function.digest, mutants)
+            if mutants and not (same and all(name in tests for name in entry.by)):
+                yield module, function.name

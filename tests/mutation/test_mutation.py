@@ -1,0 +1,110 @@
+"""Mutants are all the small changes of a function, and the record says what became of them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutation import record
+from tests.mutation.mutants import Function, functions, functions_of
+from tests.mutation.record import Entry, Record, problems, read, updated, write
+
+RULE = '''
+def stage(points, spent, names):
+    """Return where somebody stands."""
+    if points - spent >= 10 and names:
+        return "gold"
+    return [n for n in names if n != ""]
+'''
+CHANGES = [
+    "if {points - spent >= 10 and names -> True}:",
+    "if {points - spent >= 10 and names -> False}:",
+    "if points - spent >= 10{ and names -> }:",
+    "if{ points - spent >= 10 and -> } names:",
+    "if points - spent {>= -> >} 10 and names:",
+    "if points {- -> +} spent >= 10 and names:",
+    "if points - spent >= {10 -> 11} and names:",
+    "return {'gold' -> None}",
+    "return '{gold -> XXgold}'",
+    "return {[n for n in names if n != ''] -> None}",
+    "return [n for n in names{ if n != '' -> }]",
+    "return [n for n in names if {n != '' -> False}]",
+    "return [n for n in names if n {!= -> ==} '']",
+    "...rn [n for n in names if n != '{ -> XX}']",
+]
+LOTS = ("domain/lots.py", "total")
+CHANGE = "return {sum((lot.points for lot in lots)) -> None}"
+
+
+def only(source: str) -> Function:
+    [function] = functions_of(source)
+    return function
+
+
+def test_a_function_has_a_mutant_for_each_small_change() -> None:
+    assert [change for change, _ in only(RULE).mutants()] == CHANGES
+
+
+def test_a_mutant_does_what_its_change_says() -> None:
+    namespace: dict[str, object] = {}
+    exec(RULE, namespace)  # noqa: S102 - the function above
+    stage = namespace["stage"]
+    assert callable(stage)
+    assert stage(10, 0, ["a"]) == "gold"
+    stage.__code__ = only(RULE).mutated("if points - spent {>= -> >} 10 and names:")  # type: ignore[attr-defined]
+    assert stage(10, 0, ["a"]) == ["a"]
+
+
+def test_changes_that_read_the_same_have_numbers() -> None:
+    source = "def twice(items):\n    items.pop()\n    items.pop()\n"
+    assert [change for change, _ in only(source).mutants()] == [
+        "{items.pop() -> pass}",
+        "{items.pop() -> pass} #2",
+    ]
+
+
+def test_a_change_knows_its_lines() -> None:
+    assert {(at.start, at.stop) for _, at in only(RULE).mutants()} == {(4, 5), (5, 6), (6, 7)}
+
+
+def test_layout_comments_and_docstrings_do_not_make_a_function_another() -> None:
+    moved = "\n\n" + RULE.replace('"gold"\n', '"gold"\n    # why\n').replace("where", "how")
+    assert only(moved).digest == only(RULE).digest
+    assert only(RULE.replace("10", "11")).digest != only(RULE).digest
+
+
+def test_a_record_that_is_written_is_read_again(tmp_path: Path) -> None:
+    odd = ("domain/lots.py", "total", 'a "b" \\ | é')
+    before = Record(95, {LOTS: Entry("d", 3, ("a::b[c-d]",))}, {odd: "same"})
+    write(before, tmp_path / "record.toml")
+    assert read(tmp_path / "record.toml") == before
+
+
+def test_a_mutant_that_still_lives_keeps_its_reason_and_one_that_died_goes() -> None:
+    other = ("domain/lots.py", "usable", "x")
+    before = Record(95, {other[:2]: Entry("d", 9, ())}, {(*LOTS, CHANGE): "why", other: "w"})
+    lived = updated(before, {(*LOTS, CHANGE): None, (*LOTS, "else"): "a::b"})
+    assert lived.survivors == {(*LOTS, CHANGE): "why", other: "w"}
+    assert lived.entries[LOTS][1:] == (2, ("a::b",))
+    died = updated(lived, {(*LOTS, CHANGE): "a::b", (*LOTS, "else"): "a::b"})
+    assert died.survivors == {other: "w"}
+
+
+def test_what_is_wrong_with_a_record_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "modules", lambda: ["domain/decider.py"])
+    key = ("domain/decider.py", "Decider.fold")
+    [fold] = functions("domain/decider.py")
+    good = Record(95, {key: Entry(fold.digest, 1, ("t::a",))}, {})
+    assert list(problems(good, {"t::a"})) == []
+    changed = good._replace(entries={key: Entry("else", 1, ("t::a",))})
+    gone = good._replace(entries=good.entries | {("domain/decider.py", "x"): Entry("", 1, ())})
+    lives = good._replace(survivors={(*key, "c"): ""})
+    said = [list(problems(one, {"t::a"})) for one in (changed, gone, lives)]
+    assert said == [
+        ["domain/decider.py Decider.fold: it, or who killed its mutants, is not as recorded"],
+        ["domain/decider.py x: it is gone"],
+        [
+            "domain/decider.py Decider.fold c: it lives, and the record does not say why",
+            "0 of 1 mutants are killed: less than 95 %",
+        ],
+    ]
+    assert len(list(problems(good, set()))) == 1, "the test that killed it is not there any more"
