@@ -5,6 +5,7 @@ test that fails has killed the mutant, and so has one that takes far more time t
 """
 
 import importlib
+import inspect
 import json
 import os
 import resource
@@ -159,13 +160,18 @@ def install(module: str, name: str, change: str) -> None:
     function = next(one for one in functions(module) if one.name == name)
     code = function.mutated(change)
     path = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    found: Any = importlib.import_module(f"crmcore.{path}")
-    for part in name.split("."):
-        found = found.__dict__[part]
+    owner: Any = importlib.import_module(f"crmcore.{path}")
+    *outer, last = name.split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+    found: Any = vars(owner)[last]
     found = found.fget if isinstance(found, property) else found
-    while not isinstance(found, FunctionType):
-        found = getattr(found, "__wrapped__", None) or found.__func__
-    found.__code__ = code
+    found = inspect.unwrap(found)  # from its cache
+    assert isinstance(found, FunctionType), f"{name} is no function"
+    if code.co_freevars == found.__code__.co_freevars:
+        found.__code__ = code
+    else:  # a method that does not call super() any more
+        setattr(owner, last, FunctionType(code, found.__globals__))
     forget()
 
 

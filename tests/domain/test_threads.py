@@ -1,0 +1,129 @@
+"""Which facts keep their order: those of one thing (docs/adr/0019-threads-keep-their-order.md)."""
+
+from datetime import UTC, date, datetime
+from typing import get_args
+from uuid import UUID
+
+import pytest
+
+from crmcore.domain import customer, loyalty, opportunity, ticket
+from crmcore.domain.customer import Registration, Terms, credit, orders, profile, receivables, sales
+from crmcore.domain.lots import Lot
+from crmcore.domain.money import Money
+
+DAY = date(2026, 3, 2)
+ONE = Money(minor=1, currency="USD")
+LOT = Lot(
+    number=1,
+    points=1,
+    vests_at=datetime(2026, 3, 2, tzinfo=UTC),
+    expires_at=datetime(2027, 3, 2, tzinfo=UTC),
+)
+
+CUSTOMER = customer.decider(customer.Policy())
+OF_A_CUSTOMER: list[tuple[customer.Event, tuple[str, ...]]] = [
+    (
+        sales.PurchaseRecorded(
+            purchase="p", bought_on=DAY, amount=ONE, quantity=None, product=None
+        ),
+        ("purchase p",),
+    ),
+    (sales.PurchaseReturned(purchase="p", amount=ONE), ("purchase p",)),
+    (
+        receivables.InvoiceIssued(invoice="i", amount=ONE, due_on=DAY, order="o"),
+        ("invoice i", "order o"),
+    ),
+    (receivables.InvoiceIssued(invoice="i", amount=ONE, due_on=DAY, order=None), ("invoice i",)),
+    (receivables.InvoiceDisputed(invoice="i", reason=""), ("invoice i",)),
+    (receivables.DisputeResolved(invoice="i", outcome=""), ("invoice i",)),
+    (
+        receivables.PaymentReceived(payment="p", invoice="i", amount=ONE, left=ONE),
+        ("invoice i",),
+    ),
+    (
+        receivables.CreditNoteIssued(invoice="i", amount=ONE, left=ONE, reason=""),
+        ("invoice i",),
+    ),
+    (orders.OrderAccepted(order="o", amount=ONE, exposure=ONE, limit=ONE), ("order o",)),
+    (orders.OrderCancelled(order="o", amount=ONE, reason=""), ("order o",)),
+    (credit.HoldPlaced(hold="h", reason=""), ("hold h",)),
+    (credit.HoldReleased(hold="h", reason=""), ("hold h",)),
+    (
+        credit.CreditLimitRequested(request="r", amount=ONE, requested_by="ann", lapses_on=DAY),
+        ("limit",),
+    ),
+    (
+        credit.CreditLimitApproved(request="r", amount=ONE, approved_by="gus", until=None),
+        ("limit",),
+    ),
+    (credit.CreditLimitRejected(request="r", reason=""), ("limit",)),
+    (credit.CreditLimitWithdrawn(request="r"), ("limit",)),
+    (credit.CreditLimitLowered(amount=ONE), ("limit",)),
+    (
+        credit.CreditInvestigated(score=1, findings="", valid_until=DAY),
+        ("CreditInvestigated",),
+    ),
+    (credit.GradeOverridden(grade="A", until=DAY, reason=""), ("GradeOverridden",)),
+    (profile.Deactivated(reason=""), ("standing",)),
+    (profile.Blacklisted(reason=""), ("standing",)),
+    (profile.Reactivated(reason=""), ("standing",)),
+    (profile.CustomerRegistered(code="c", name="Ann", kind="person"), ("name",)),
+    (profile.IdentityChanged(name="Eve"), ("name",)),
+    (profile.InteractionLogged(channel="phone", summary="hello"), ()),
+    (profile.RegistrationChanged(registration=Registration()), ("RegistrationChanged",)),
+    (profile.TermsChanged(terms=Terms()), ("TermsChanged",)),
+    (profile.SitesChanged(sites=()), ("SitesChanged",)),
+    (profile.BankAccountsChanged(bank_accounts=()), ("BankAccountsChanged",)),
+    (profile.ContactsChanged(contacts=()), ("ContactsChanged",)),
+]
+OF_AN_ACCOUNT: list[tuple[loyalty.Event, tuple[str, ...]]] = [
+    (loyalty.PointsEarned(source="s", amount=ONE, lot=LOT), ()),
+    (loyalty.Enrolled(customer=UUID(int=1)), ()),
+    (
+        loyalty.PointsRedeemed(redemption="r", reward="mug", points=1, allocations=(LOT,)),
+        ("spending",),
+    ),
+    (loyalty.RedemptionReversed(redemption="r", restored=(LOT,), forfeited=()), ("spending",)),
+    (loyalty.PointsExpired(allocations=(LOT,)), ("spending",)),
+]
+
+
+def kind(value: object) -> str:
+    return type(value).__name__ if not isinstance(value, tuple) else " and ".join(value)
+
+
+@pytest.mark.parametrize(("event", "threads"), OF_A_CUSTOMER, ids=kind)
+def test_what_is_said_of_one_thing_of_a_customer_keeps_its_order(
+    event: customer.Event, threads: tuple[str, ...]
+) -> None:
+    assert CUSTOMER.threads(event) == threads
+
+
+@pytest.mark.parametrize(("event", "threads"), OF_AN_ACCOUNT, ids=kind)
+def test_spending_keeps_its_order_and_what_is_earned_may_come_late(
+    event: loyalty.Event, threads: tuple[str, ...]
+) -> None:
+    assert loyalty.decider(loyalty.Policy()).threads(event) == threads
+
+
+def test_all_that_happens_to_an_opportunity_keeps_its_order() -> None:
+    rules = opportunity.decider(opportunity.Policy())
+    assert rules.threads(opportunity.Rescheduled(expected_close=DAY)) == ("opportunity",)
+
+
+def test_all_that_happens_to_a_ticket_keeps_its_order() -> None:
+    assert ticket.decider(ticket.Policy()).threads(ticket.NoteAdded(text="hm")) == ("ticket",)
+
+
+def test_the_kinds_of_streams_are_what_the_log_calls_them() -> None:
+    kinds = [
+        CUSTOMER.kind,
+        opportunity.decider(opportunity.Policy()).kind,
+        ticket.decider(ticket.Policy()).kind,
+        loyalty.decider(loyalty.Policy()).kind,
+    ]
+    assert kinds == ["customer", "opportunity", "ticket", "loyalty"]
+
+
+def test_every_fact_of_a_customer_has_its_threads_here() -> None:
+    assert {type(event) for event, _ in OF_A_CUSTOMER} == set(get_args(CUSTOMER.events))
