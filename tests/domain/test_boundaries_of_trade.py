@@ -3,11 +3,12 @@
 from datetime import date
 
 from crmcore.domain import customer
-from crmcore.domain.customer import AcceptOrder, CancelOrder, IssueInvoice, Policy
+from crmcore.domain.customer import AcceptOrder, CancelOrder, IssueInvoice, Policy, ReturnPurchase
 from crmcore.domain.customer.credit import CreditLimitApproved
 from crmcore.domain.customer.orders import Order, OrderAccepted, OrderCancelled
 from crmcore.domain.customer.profile import CustomerRegistered
 from crmcore.domain.customer.receivables import InvoiceIssued, PaymentReceived
+from crmcore.domain.customer.sales import PurchaseRecorded, PurchaseReturned
 from crmcore.domain.money import CurrencyMismatch, Money
 from crmcore.testing import given
 
@@ -33,6 +34,12 @@ def accepted(name: str, amount: Money) -> OrderAccepted:
 
 def invoice(name: str, amount: Money, order: str | None = None) -> InvoiceIssued:
     return InvoiceIssued(invoice=name, amount=amount, due_on=date(2026, 4, 1), order=order)
+
+
+def bought(name: str, amount: Money) -> PurchaseRecorded:
+    return PurchaseRecorded(
+        purchase=name, bought_on=DAY, amount=amount, quantity=None, product=None
+    )
 
 
 KNOWN = given(customer.decider(Policy()), REGISTERED)
@@ -74,3 +81,11 @@ def test_an_open_order_settles_the_currency_of_what_is_owed() -> None:
     mismatch = CurrencyMismatch(left="EUR", right="USD")
     past.when(AcceptOrder(order="o-2", amount=eur(1)), at=DAY).rejected(mismatch)
     past.when(IssueInvoice(invoice="i", amount=eur(1)), at=DAY).rejected(mismatch)
+
+
+def test_what_comes_back_of_one_purchase_takes_nothing_from_another() -> None:
+    back = PurchaseReturned(purchase="p-1", amount=usd(9))
+    past = KNOWN.given(bought("p-1", usd(9)), bought("p-2", usd(9)), back)
+    past.when(ReturnPurchase(purchase="p-2", amount=usd(9)), at=DAY).then(
+        PurchaseReturned(purchase="p-2", amount=usd(9))
+    )

@@ -51,6 +51,7 @@ class Tests:
     def __init__(self, items: Iterable[pytest.Item]) -> None:
         self.items = {item.nodeid: item for item in items}
         self.watch = Watch()
+        self.renewed: set[str] = set()
 
     def reach(self, names: Iterable[str]) -> Iterator[tuple[str, Reach | None]]:
         """Yield what each test reaches, each alone in a fork; None if it fails."""
@@ -102,8 +103,22 @@ class Tests:
 
     def _fails(self, name: str, after: str | None) -> bool:
         item, following = self.items[name], self.items.get(after or "")
+        if not self._renewed(item):
+            return True
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         return self.watch.failed
+
+    def _renewed(self, item: pytest.Item) -> bool:
+        """Import the test's module once more: what it made when collected knew no mutant."""
+        collector = item.getparent(pytest.Module)
+        if collector is None or collector.nodeid in self.renewed:
+            return True
+        self.renewed.add(collector.nodeid)
+        try:
+            collector.obj.__spec__.loader.exec_module(collector.obj)
+        except Exception:  # noqa: BLE001 - of the mutant
+            return False
+        return True
 
 
 class Watch:
