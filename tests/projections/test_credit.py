@@ -665,3 +665,101 @@ def test_regression_who_paid_earlier_left_the_window_earlier() -> None:
 
     assert year_later(date(2025, 2, 1)) == "B"
     assert year_later(date(2025, 1, 10)) == "B"
+
+
+# What is at an edge
+
+
+def test_the_question_is_named_credit() -> None:
+    assert said(NEW_YEAR, KNOWN).question == "credit"
+
+
+def test_an_invoice_that_was_taken_back_whole_is_settled() -> None:
+    # In terms, never late: 1000 each. Tenure: 151 of 1095 days, so 137. 76370 / 85 = 898.
+    invoice = (date(2025, 1, 2), invoiced("i-1", date(2025, 2, 1)))
+    note = CreditNoteIssued(invoice="i-1", amount=usd(1_000), left=usd(0), reason="")
+    answer = said(date(2025, 6, 1), KNOWN, invoice, (date(2025, 1, 20), note))
+    assert (answer.answer, detail(answer, "score")) == ("B", "898 of 1000")
+
+
+def test_an_invoice_that_is_paid_in_part_is_overdue_whatever_else_is_open() -> None:
+    # In terms 0, average 0, longest 28 of 90 days: 688. Tenure: 59 of 1095 days, so 53.
+    # (10320 + 530) / 85 = 127.
+    answer = said(
+        date(2025, 3, 1),
+        KNOWN,
+        (date(2025, 1, 2), invoiced("i-1", date(2025, 2, 1))),
+        (date(2025, 1, 2), invoiced("i-2", date(2025, 9, 1))),
+        (date(2025, 1, 20), paid("i-1", 400, left=600)),
+    )
+    assert (answer.rule, answer.because) == ("the score is 127 of 1000", (2,))
+
+
+def test_a_score_that_reaches_the_threshold_is_enough() -> None:
+    answer = asked(credit(Policy(a_score=1000)), history(OLD, *GOOD, FULL_MARKS), date(2025, 6, 1))
+    assert answer is not None
+    assert answer.answer == "A"
+
+
+def test_what_has_left_the_window_is_forgotten_when_something_is_paid() -> None:
+    facts = history(
+        KNOWN,
+        (date(2025, 1, 2), invoiced("i-1", date(2025, 2, 1))),
+        (date(2025, 1, 2), invoiced("i-2", date(2025, 2, 2))),
+        (date(2025, 1, 3), paid("i-1")),
+        (date(2025, 1, 3), paid("i-2")),
+        (date(2026, 1, 2), invoiced("i-3", date(2026, 2, 2))),
+        (date(2026, 2, 1), paid("i-3")),
+    )
+    standing = CREDIT.initial
+    for one in facts:
+        standing = CREDIT.apply(standing, one)
+    assert [invoice.name for invoice in standing.settled] == ["i-2", "i-3"]
+    assert standing.unpaid == ()
+
+
+def test_a_short_dip_is_seen_although_the_grade_is_the_same_again_soon() -> None:
+    # Lateness is at its worst on the second day: 10 x 500 then 0. Tenure gains 90 x 10 a day.
+    # 1 February (5000 + 27900) / 100 = 329, the 2nd 288, the 6th 324, and the 7th 333.
+    dipping = credit(
+        Policy(
+            paid_in_terms_weight=0,
+            average_late_weight=0,
+            longest_late_weight=10,
+            investigation_weight=0,
+            tenure_weight=90,
+            longest_late_days_max=2,
+            tenure_days_full=100,
+            b_score=329,
+        )
+    )
+    facts = history(KNOWN, (date(2025, 1, 2), invoiced("i-1", date(2025, 1, 31))))
+    answers = [asked(dipping, facts, date(2025, 2, day)) for day in (1, 3, 10)]
+    told = [(one.answer, one.since.date()) for one in answers if one is not None]
+    changing = [one.next_change_at for one in answers[:2] if one is not None]
+    assert told == [
+        ("B", date(2025, 2, 1)),
+        ("C", date(2025, 2, 2)),
+        ("B", date(2025, 2, 7)),
+    ]
+    assert changing == [start(date(2025, 2, 2)), start(date(2025, 2, 7))]
+
+
+def test_on_the_last_day_that_there_is_nothing_will_change() -> None:
+    overdue = (date(9998, 12, 2), invoiced("i-1", date(9998, 12, 20)))
+    answer = said(date(9998, 12, 31), (date(9998, 12, 1), REGISTERED), overdue)
+    assert (answer.answer, answer.next_change_at) == ("C", None)
+
+
+def test_a_c_by_its_score_is_not_explained_by_a_gate() -> None:
+    # Nothing in terms, late without end: only tenure, 151 of 1095 days, so 137. 1370 / 85 = 16.
+    overdue = (date(2025, 1, 2), invoiced("i-1", date(2025, 2, 1)))
+    answer = said(date(2025, 6, 1), KNOWN, overdue)
+    assert (answer.answer, answer.rule) == ("C", "the score is 16 of 1000")
+
+
+def test_who_owes_a_cent_and_paid_nothing_has_no_average() -> None:
+    # In terms 0, average 0, longest 1 of 90 days: 988. Tenure: 32 of 1095 days, so 29.
+    # (14820 + 290) / 85 = 177.
+    cent = (date(2025, 1, 2), invoiced("i-1", date(2025, 2, 1), 1))
+    assert said(date(2025, 2, 2), KNOWN, cent).rule == "the score is 177 of 1000"
