@@ -5,7 +5,7 @@ python3 dev.py mutate MODULE...      all of these modules, such as domain/lots.p
 python3 dev.py mutate --all          all of all modules
 python3 dev.py mutate --check        what must hold before a commit: is the record true?
 
-Interrupted, it goes on where it was: what it found is in .mutation/ until sources or tests change.
+Interrupted, it goes on where it was: what it found is in .mutation/ until the rules change.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import TypeVar
 
@@ -174,15 +175,19 @@ def counted(
 
 
 class Progress:
-    """What was found since sources or tests last changed, kept as it is found."""
+    """What was found since the rules last changed, kept as it is found.
+
+    What a test reaches or kills counts until its file changes; that a mutant lives, until any does.
+    """
 
     def __init__(self) -> None:
-        digest = hashlib.sha256()
-        for folder in SOURCES:
-            for path in sorted((ROOT / folder).rglob("*.py")):
-                digest.update(path.read_bytes())
+        files = {path: path.read_bytes() for path in python_files()}
+        tests = {path: text for path, text in files.items() if path.name.startswith("test_")}
+        self.digests = {path.relative_to(ROOT).as_posix(): digest(tests[path]) for path in tests}
+        self.whole = digest(*tests.values())
+        rules = digest(*(text for path, text in files.items() if path not in tests))
         PROGRESS.mkdir(exist_ok=True)
-        self.path = PROGRESS / f"{digest.hexdigest()[:12]}.jsonl"
+        self.path = PROGRESS / f"{rules}.jsonl"
         for path in PROGRESS.glob("*.jsonl"):
             if path != self.path:
                 path.unlink()
@@ -190,27 +195,44 @@ class Progress:
         self.reach: dict[str, Reach] = {}
         known = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
         for line in known.splitlines()[: known.count("\n")]:  # the last one may be cut
-            match json.loads(line):
-                case [str(module), str(function), str(change), by]:
-                    self.killers[module, function, change] = by
-                case [str(name), float(seconds), dict(lines)]:
-                    self.reach[name] = Reach(seconds, lines)
-                case _:
-                    raise ValueError(f"{self.path} has a line that is no result: {line[:80]}")
+            self._read(json.loads(line))
 
     def killed(self, mutant: Mutation, by: str | None) -> str | None:
         """Keep which test killed a mutant."""
-        self._keep([*mutant, by])
+        self._keep([self._digest(by), *mutant, by])
         return by
 
     def reached(self, name: str, reach: Reach) -> Reach:
         """Keep what a test reaches."""
-        self._keep([name, *reach])
+        self._keep([self._digest(name), name, *reach])
         return reach
+
+    def _read(self, result: list[object]) -> None:
+        match result:
+            case [then, str(name), float(seconds), dict(lines)] if then == self._digest(name):
+                self.reach[name] = Reach(seconds, lines)
+            case [then, str(module), str(function), str(change), None | str() as by]:
+                if then == self._digest(by):
+                    self.killers[module, function, change] = by
+            case _:
+                pass  # of tests that have changed
+
+    def _digest(self, test: str | None) -> str | None:
+        return self.digests.get(test.partition("::")[0]) if test else self.whole
 
     def _keep(self, result: list[object]) -> None:
         with self.path.open("a", encoding="utf-8") as out:
             out.write(f"{json.dumps(result)}\n")
+
+
+def python_files() -> list[Path]:
+    """Return the rules, their tests, and what these share."""
+    shared = [path for path in (ROOT / "tests").glob("*.py") if not path.name.startswith("test_")]
+    return sorted([*shared, *(path for one in SOURCES for path in (ROOT / one).rglob("*.py"))])
+
+
+def digest(*texts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:12]
 
 
 if __name__ == "__main__":

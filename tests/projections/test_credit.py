@@ -763,3 +763,23 @@ def test_who_owes_a_cent_and_paid_nothing_has_no_average() -> None:
     # (14820 + 290) / 85 = 177.
     cent = (date(2025, 1, 2), invoiced("i-1", date(2025, 2, 1), 1))
     assert said(date(2025, 2, 2), KNOWN, cent).rule == "the score is 177 of 1000"
+
+
+def test_an_investigation_alone_holds_until_it_lapses() -> None:
+    answer = said(date(2025, 6, 1), OLD, FULL_MARKS)
+    assert (answer.answer, answer.next_change_at) == ("A", start(date(2026, 1, 2)))
+
+
+def test_the_gate_is_named_while_nothing_else_will_change() -> None:
+    by_tenure = credit(
+        Policy(
+            paid_in_terms_weight=0,
+            average_late_weight=0,
+            longest_late_weight=0,
+            investigation_weight=0,
+        )
+    )
+    facts = history(OLD, (date(2025, 1, 2), invoiced("i-1", date(2025, 2, 1))))
+    answer = asked(by_tenure, facts, date(2025, 5, 2))  # 90 days late
+    assert answer is not None
+    assert (answer.answer, answer.next_change_at) == ("B", start(date(2025, 5, 3)))
