@@ -4,6 +4,7 @@
     python3 dev.py demo [ARGUMENTS]              show the library at work
     python3 dev.py test [PYTEST ARGUMENTS]       run the tests
     python3 dev.py check [--no-tests]            do what must pass before a commit
+    python3 dev.py mutate [MODULE...]            change the rules, and see whether tests notice
     python3 dev.py bench [NAME [ARGUMENTS]]      measure with bench/NAME.py, or list the names
 
 The first run makes .venv in this folder and installs into it what pyproject.toml names, at the
@@ -36,6 +37,7 @@ QUIET = {
 }
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", "auto"]
 COVERAGE = [PYTHON, "-m", "coverage"]
+MUTATION = [PYTHON, "-m", "tests.mutation"]
 STATIC_CHECKS = {
     "format": [PYTHON, "-m", "ruff", "format", "--check"],
     "lint": [PYTHON, "-m", "ruff", "check"],
@@ -53,6 +55,7 @@ TESTS = {
         "--include=domain/*,projections/*",
         "--fail-under=100",
     ],
+    "mutants": [*MUTATION, "--check"],
 }
 
 
@@ -68,6 +71,8 @@ def main(arguments: list[str]) -> int:
         return prepare("test") or run([*PYTEST, *rest])
     if command == "check" and rest in ([], ["--no-tests"]):
         return prepare("dev") or check(STATIC_CHECKS if rest else STATIC_CHECKS | TESTS)
+    if command == "mutate":
+        return prepare("test") or run([*MUTATION, *rest])
     if command == "bench" and rest and (ROOT / "bench" / f"{rest[0]}.py").is_file():
         return prepare("test") or run([PYTHON, f"bench/{rest[0]}.py", *rest[1:]])
     print(__doc__)

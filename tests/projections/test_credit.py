@@ -783,3 +783,10 @@ def test_the_gate_is_named_while_nothing_else_will_change() -> None:
     answer = asked(by_tenure, facts, date(2025, 5, 2))  # 90 days late
     assert answer is not None
     assert (answer.answer, answer.next_change_at) == ("B", start(date(2025, 5, 3)))
+
+
+def test_the_next_look_is_at_the_day_that_changes_something() -> None:
+    standing = CREDIT.initial
+    for one in history(OLD, FULL_MARKS):
+        standing = CREDIT.apply(standing, one)
+    assert CREDIT.next_look(standing, start(date(2025, 6, 1))) == start(date(2026, 1, 2))

@@ -446,3 +446,53 @@ def test_a_window_that_ends_on_the_day_of_the_next_purchase_does_not_interrupt()
     answer = asked(lifecycle(Policy()), facts, date(2025, 9, 3))
     assert answer is not None
     assert (answer.answer, answer.since) == ("active", start(date(2025, 3, 3)))
+
+
+# What it says
+
+
+@pytest.mark.parametrize(
+    ("event", "rule"),
+    [
+        (CAPTURED, "no purchase yet, a lead is open"),
+        (QUALIFIED, "no purchase yet, a lead is qualified"),
+        (OPENED, "no purchase yet, an opportunity is open"),
+        (Deactivated(reason=""), "the customer was deactivated or blacklisted"),
+    ],
+)
+def test_a_stage_says_the_rule_that_set_it(event: object, rule: str) -> None:
+    said = asked(LIFECYCLE, history(KNOWN, (NEW_YEAR, event)), NEW_YEAR)
+    assert said is not None
+    assert said.rule == rule
+
+
+def test_a_closed_customer_is_not_looked_at_again() -> None:
+    facts = history(KNOWN, (NEW_YEAR, bought("p-1")), (NEW_YEAR, Deactivated(reason="")))
+    known = LIFECYCLE.initial
+    for one in facts:
+        known = LIFECYCLE.apply(known, one)
+    assert LIFECYCLE.next_look(known, start(NEW_YEAR)) is None
+
+
+def test_an_active_customer_is_so_because_of_the_latest_purchases_that_make_it_so() -> None:
+    facts = history(
+        KNOWN,
+        (date(2025, 1, 10), bought("p-1")),
+        (date(2025, 2, 10), bought("p-2")),
+        (date(2025, 3, 10), bought("p-3")),
+    )
+    said = asked(LIFECYCLE, facts, date(2025, 4, 1))
+    assert said is not None
+    assert (said.answer, said.because) == ("active", (3, 4))
+
+
+def test_who_came_back_is_reactivated_because_of_the_last_two_purchases() -> None:
+    facts = history(
+        KNOWN,
+        (date(2021, 1, 10), bought("p-1")),
+        (date(2023, 1, 10), bought("p-2")),
+        (date(2025, 1, 10), bought("p-3")),
+    )
+    said = asked(LIFECYCLE, facts, date(2025, 4, 1))
+    assert said is not None
+    assert (said.answer, said.because) == ("reactivated", (3, 4))

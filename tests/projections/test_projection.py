@@ -15,9 +15,10 @@ from crmcore.projections.projection import (
     answer,
     by_customer,
     in_effect,
+    registered,
     verdict,
 )
-from tests.projections.history import ANN, BOB, bought, fact, history, start, usd
+from tests.projections.history import ANN, BOB, REGISTERED, bought, fact, history, start, usd
 
 DEAL = UUID(int=99)
 MONDAY, TUESDAY = date(2025, 1, 6), date(2025, 1, 7)
@@ -168,3 +169,52 @@ def test_a_projection_that_misses_a_look_is_a_bug() -> None:
     )
     with pytest.raises(AssertionError, match="no look was missed"):
         answer(blind, history((MONDAY, "on")), ONE)
+
+
+def test_nobody_is_no_customer_even_if_somebody_was_registered() -> None:
+    nobodys = fact(MONDAY, REGISTERED, 1, customer=None)
+    assert registered({None: [nobodys], ANN: [fact(MONDAY, REGISTERED, 2)]}).keys() == {ANN}
+
+
+def test_an_answer_that_went_and_came_again_holds_since_it_came_again() -> None:
+    doubtful: Projection[int] = Projection(
+        question="doubtful",
+        initial=0,
+        apply=lambda count, _: count + 1,
+        judge=lambda count, _: None if count == 2 else Verdict(answer="known", rule="facts"),
+        next_look=lambda _, __: None,
+        details=lambda _, __: (),
+    )
+    days = (MONDAY, TUESDAY, date(2025, 1, 8))
+    facts = history(*((day, bought(f"p-{day}")) for day in days))
+    said = answer(doubtful, facts, start(date(2025, 1, 9)))
+    assert said is not None
+    assert said.since == start(date(2025, 1, 8))
+    assert answer(doubtful, facts[:2], start(TUESDAY)) is None
+
+
+def test_an_answer_that_will_go_changes_when_it_goes() -> None:
+    passing: Projection[int] = Projection(
+        question="passing",
+        initial=0,
+        apply=lambda count, _: count + 1,
+        judge=lambda _, at: Verdict(answer="known", rule="f") if at < start(TUESDAY) else None,
+        next_look=lambda _, at: start(TUESDAY) if at < start(TUESDAY) else None,
+        details=lambda _, __: (),
+    )
+    said = answer(passing, history((MONDAY, bought("p"))), start(MONDAY))
+    assert said is not None
+    assert said.next_change_at == start(TUESDAY)
+
+
+def test_a_projection_that_never_ends_looking_is_a_bug() -> None:
+    restless: Projection[int] = Projection(
+        question="restless",
+        initial=0,
+        apply=lambda count, _: count + 1,
+        judge=lambda _, __: Verdict(answer="known", rule="facts"),
+        next_look=lambda _, at: at + timedelta(microseconds=1),
+        details=lambda _, __: (),
+    )
+    with pytest.raises(AssertionError, match=r"^a projection looks at finitely many instants$"):
+        answer(restless, history((MONDAY, bought("p"))), start(MONDAY))

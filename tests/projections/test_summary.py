@@ -1,16 +1,21 @@
 """The whole business on one page: counts, amounts in several currencies, two dates."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from crmcore import CRM
+from crmcore import CRM, Policies
 from crmcore.domain import customer, lead, loyalty, opportunity, ticket
+from crmcore.domain.customer.receivables import InvoiceDisputed
 from crmcore.domain.money import Money
+from crmcore.domain.recorded import Recorded
 from crmcore.domain.value import Value
-from crmcore.projections.summary import Receivables, Summary, Total
-from tests.projections.history import ANN, BOB, eur, usd
+from crmcore.policies import lens
+from crmcore.projections.projection import by_customer
+from crmcore.projections.summary import Receivables, Summary, Total, summarise
+from tests.projections.history import ANN, BOB, bought, end, eur, fact, invoiced, paid, usd
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 JANUARY, JUNE, JULY = date(2025, 1, 10), date(2025, 6, 10), date(2025, 7, 10)
@@ -162,3 +167,69 @@ def test_an_invoice_is_known_by_its_customer_and_its_name() -> None:
         for command in (register, billed("i-1", 100)):
             crm.do(command, to=to, act=crm.act("ann", effective_at=JANUARY))
     assert crm.summary().receivables.invoices == 2
+
+
+# Single facts on one page
+
+
+def page(*facts: Recorded[Any]) -> Summary:
+    at = end(date(2025, 12, 31))
+    population = by_customer(facts, at)
+    return summarise(population, at, len(facts), None, lens(Policies(), population, at))
+
+
+def deal(position: int, amount: Money) -> Recorded[Any]:
+    event = opportunity.OpportunityOpened(
+        title="rack",
+        customer=ANN,
+        source=None,
+        pipeline="standard@1",
+        stage="proposal",
+        probability_percent=60,
+        forecast="best_case",
+        amount=amount,
+        product=None,
+        owner=None,
+        expected_close=None,
+    )
+    return fact(JUNE, event, position, kind="opportunity", stream=UUID(int=100 + position))
+
+
+def test_the_main_currency_is_that_of_most_sales_whatever_is_hoped_for() -> None:
+    bought_for = (bought("s-1", 1, "EUR"), bought("s-2", 1, "EUR"), bought("s-3", 1, "CHF"))
+    sales = [fact(JUNE, event, position) for position, event in enumerate(bought_for, 1)]
+    hopes = [deal(position, Money(minor=1, currency="CHF")) for position in (4, 5, 6)]
+    assert page(*sales, *hopes).currency == "EUR"
+
+
+def test_of_currencies_with_as_many_sales_that_of_most_opportunities_is_the_main_one() -> None:
+    sales = fact(JUNE, bought("s-1", 1, "EUR"), 1), fact(JUNE, bought("s-2", 1, "USD"), 2)
+    assert page(*sales, deal(3, usd(1))).currency == "USD"
+    assert page(*sales[::-1][:1], deal(3, eur(1)), deal(4, eur(1))).currency == "USD"
+
+
+def test_of_currencies_that_are_used_as_much_the_first_in_the_alphabet_is_the_main_one() -> None:
+    sales = fact(JUNE, bought("s-1", 1, "USD"), 1), fact(JUNE, bought("s-2", 1, "EUR"), 2)
+    assert page(*sales).currency == "EUR"
+
+
+def test_a_dispute_is_known_by_its_customer_and_its_invoice() -> None:
+    one = InvoiceDisputed(invoice="i-1", reason="")
+    other = InvoiceDisputed(invoice="i-2", reason="")
+    disputes = (
+        fact(JUNE, one, 1),
+        fact(JUNE, other, 2),
+        fact(JUNE, one, 3, stream=BOB, customer=BOB),
+        fact(JULY, one, 4),
+    )
+    assert page(*disputes).receivables.disputed == 3
+
+
+def test_what_is_paid_on_its_due_day_is_in_time() -> None:
+    invoices = fact(JANUARY, invoiced("i-1", JUNE), 1), fact(JANUARY, invoiced("i-2", JUNE), 2)
+    payments = fact(JUNE, paid("i-1"), 3), fact(JULY, paid("i-2"), 4)
+    assert page(*invoices, *payments).receivables.paid_late == 1
+
+
+def test_a_payment_that_takes_effect_before_its_invoice_is_not_late() -> None:
+    assert page(fact(JUNE, paid("i-1"), 1)).receivables.paid_late == 0

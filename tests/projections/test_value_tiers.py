@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crmcore.domain.customer.sales import PurchaseRecorded, PurchaseReturned
 from crmcore.projections.projection import Answer, Facts, Projection
@@ -313,3 +314,49 @@ def test_a_class_brings_its_percent_and_not_without_its_least(
     without_it = sum(revenue for revenue in revenues if revenue > least)
     assert with_it * 100 >= sum(revenues) * percent
     assert without_it * 100 < sum(revenues) * percent or not any(revenues)
+
+
+# What is at an edge
+
+
+def test_the_questions_are_named_abc_and_rfm() -> None:
+    facts = history((MAY, REGISTERED))
+    assert (said(ABC, facts).question, said(RFM, facts).question) == ("abc", "rfm")
+
+
+def test_who_bought_today_bought_no_days_ago() -> None:
+    cuts = cut_offs([history((TODAY, bought("p-1")))], end(TODAY), POLICY)
+    assert cuts.recency == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("a_minor", "b_minor", "tier"),
+    [(1, 1, "A"), (0, 0, "A"), (9, 1, "B"), (9, 0, "B"), (9, 9, "C")],
+)
+def test_a_cent_of_revenue_is_revenue(a_minor: int, b_minor: int, tier: str) -> None:
+    cuts = replace(CUTS, a_minor=a_minor, b_minor=b_minor)
+    assert said(abc(cuts, POLICY), history((MAY, bought("p-1", 1)))).answer == tier
+
+
+def test_a_class_is_so_because_of_the_purchases_of_its_window() -> None:
+    facts = history(
+        (date(2024, 12, 31), bought("p-1", 2_000)),
+        (date(2025, 1, 1), bought("p-2", 3_000)),
+        (MAY, bought("p-3", 100)),
+    )
+    answer = said(ABC, facts)
+    assert (answer.answer, answer.because) == ("A", (2, 3))
+
+
+def test_only_the_last_purchase_ages_past_a_quintile() -> None:
+    sales = ABC.initial
+    for one in history((MAY, bought("p-1")), (date(2025, 6, 1), bought("p-2"))):
+        sales = ABC.apply(sales, one)
+    assert ABC.next_look(sales, start(date(2025, 6, 1))) == start(date(2025, 6, 3))
+
+
+def test_a_purchase_in_another_currency_changes_no_tier() -> None:
+    sales = RFM.initial
+    for one in history((MAY, bought("p-1", 100, "EUR"))):
+        sales = RFM.apply(sales, one)
+    assert RFM.next_look(sales, start(MAY)) is None
