@@ -1,6 +1,6 @@
 """Mutation testing of domain/ and projections/: are the tests such that they notice a change?
 
-python3 dev.py mutate                what is not recorded yet, or has changed
+python3 dev.py mutate                functions that changed, mutants that live without a reason
 python3 dev.py mutate MODULE...      all of these modules, such as domain/lots.py
 python3 dev.py mutate --all          all of all modules
 python3 dev.py mutate --check        what must hold before a commit: is the record true?
@@ -38,10 +38,12 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         return with_tests(lambda tests: check(tests, record))
     if arguments == ["--all"]:
-        return with_tests(lambda tests: campaign(tests, record, all_functions()))
+        return with_tests(lambda tests: campaign(tests, record, mutants_of(all_functions())))
+    if not arguments:
+        return with_tests(lambda tests: campaign(tests, record, unsettled(tests, record)))
     if set(arguments) <= set(modules()):
-        chosen = [key for key in all_functions() if key[0] in arguments]
-        return with_tests(lambda tests: campaign(tests, record, chosen or unsettled(tests, record)))
+        chosen = mutants_of(key for key in all_functions() if key[0] in arguments)
+        return with_tests(lambda tests: campaign(tests, record, chosen))
     say(__doc__ or "")
     say("modules: " + " ".join(modules()))
     return 2
@@ -55,10 +57,14 @@ def all_functions() -> list[Key]:
     return [(module, one.name) for module in modules() for one in functions(module)]
 
 
-def unsettled(tests: Tests, record: Record) -> list[Key]:
-    """Return the functions that changed, and those with a mutant that lives without a reason."""
-    unexplained = {mutant[:2] for mutant, why in record.survivors.items() if not why}
-    return sorted({*records.stale(record, tests.items), *unexplained})
+def unsettled(tests: Tests, record: Record) -> dict[Mutation, range]:
+    """Return the mutants of functions that changed, and those that live without a reason."""
+    stale = set(records.stale(record, tests.items))
+    return {
+        mutant: at
+        for mutant, at in mutants_of(all_functions()).items()
+        if mutant[:2] in stale or record.survivors.get(mutant) == ""
+    }
 
 
 def check(tests: Tests, record: Record) -> int:
@@ -77,12 +83,11 @@ def check(tests: Tests, record: Record) -> int:
     return 1 if wrong else 0
 
 
-def campaign(tests: Tests, record: Record, chosen: Sequence[Key]) -> int:
-    """Run all mutants of these functions, and record what comes of it."""
-    began = time.monotonic()
-    mutants, progress = mutants_of(chosen), Progress()
+def campaign(tests: Tests, record: Record, mutants: Mapping[Mutation, range]) -> int:
+    """Run these mutants, and record what comes of it."""
+    began, progress = time.monotonic(), Progress()
     killers = {mutant: by for mutant, by in progress.killers.items() if mutant in mutants}
-    say(f"{len(mutants)} mutants of {len(chosen)} functions, {len(killers)} done before")
+    say(f"{len(mutants)} mutants, {len(killers)} of them done before")
     likely = [
         (mutant, names)
         for mutant in mutants

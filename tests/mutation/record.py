@@ -84,27 +84,27 @@ def quoted(text: str) -> str:
 
 
 def updated(record: Record, killers: Mapping[Mutation, str | None]) -> Record:
-    """Return a record after all mutants of some functions were run; what is gone falls out.
+    """Return a record after mutants were run; what is gone falls out.
 
-    A mutant that lived before keeps its reason.
+    A function is known again once all its mutants were run. One that lived keeps its reason.
     """
-    ran: dict[tuple[str, str], dict[Mutation, str | None]] = {}
-    for mutant, who in killers.items():
-        ran.setdefault(mutant[:2], {})[mutant] = who
     entries: dict[tuple[str, str], Entry] = {}
     survivors: dict[Mutation, str] = {}
     for module in modules():
         for function in functions(module):
             key = (module, function.name)
-            if key in ran:
-                by = Counter(who for who in ran[key].values() if who is not None)
-                tests = tuple(who for who, _ in by.most_common())
-                entries[key] = Entry(function.digest, len(ran[key]), tests)
-                lived = [mutant for mutant, who in ran[key].items() if who is None]
-                survivors |= {mutant: record.survivors.get(mutant, "") for mutant in lived}
-            elif key in record.entries:
-                entries[key] = record.entries[key]
-                survivors |= {m: why for m, why in record.survivors.items() if m[:2] == key}
+            mutants = [(*key, change) for change, _ in function.mutants()]
+            ran = [mutant for mutant in mutants if mutant in killers]
+            by = Counter(who for mutant in ran if (who := killers[mutant]) is not None)
+            tests = tuple(who for who, _ in by.most_common())
+            if ran and len(ran) == len(mutants):
+                entries[key] = Entry(function.digest, len(mutants), tests)
+            elif before := record.entries.get(key):
+                entries[key] = before._replace(by=tuple(dict.fromkeys((*before.by, *tests))))
+            for mutant in mutants:
+                lived = killers[mutant] is None if mutant in killers else mutant in record.survivors
+                if lived and key in entries:
+                    survivors[mutant] = record.survivors.get(mutant, "")
     return Record(record.floor_percent, entries, survivors)
 
 

@@ -80,13 +80,21 @@ def test_a_record_that_is_written_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_mutant_that_still_lives_keeps_its_reason_and_one_that_died_goes() -> None:
-    other = ("domain/lots.py", "usable", "x")
-    before = Record(95, {other[:2]: Entry("d", 9, ())}, {(*LOTS, CHANGE): "why", other: "w"})
-    lived = updated(before, {(*LOTS, CHANGE): None, (*LOTS, "else"): "a::b"})
-    assert lived.survivors == {(*LOTS, CHANGE): "why", other: "w"}
-    assert lived.entries[LOTS][1:] == (2, ("a::b",))
-    died = updated(lived, {(*LOTS, CHANGE): "a::b", (*LOTS, "else"): "a::b"})
-    assert died.survivors == {other: "w"}
+    before = Record(95, {LOTS: Entry("d", 1, ("a::a",))}, {(*LOTS, CHANGE): "why"})
+    lived = updated(before, {(*LOTS, CHANGE): None})
+    assert lived.survivors == {(*LOTS, CHANGE): "why"}
+    assert lived.entries[LOTS][1:] == (1, ())
+    died = updated(lived, {(*LOTS, CHANGE): "a::b"})
+    assert (died.survivors, died.entries[LOTS].by) == ({}, ("a::b",))
+
+
+def test_a_function_of_which_some_mutants_were_run_is_known_as_before() -> None:
+    key = ("domain/lots.py", "lapsed")
+    [lapsed] = [one for one in functions(key[0]) if one.name == key[1]]
+    first, second, *_ = [(*key, change) for change, _ in lapsed.mutants()]
+    before = Record(95, {key: Entry("d", 4, ("a::a",))}, {first: "why", second: ""})
+    after = updated(before, {second: "a::b"})
+    assert after == Record(95, {key: Entry("d", 4, ("a::a", "a::b"))}, {first: "why"})
 
 
 def test_what_is_wrong_with_a_record_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

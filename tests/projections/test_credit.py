@@ -790,3 +790,34 @@ def test_the_next_look_is_at_the_day_that_changes_something() -> None:
     for one in history(OLD, FULL_MARKS):
         standing = CREDIT.apply(standing, one)
     assert CREDIT.next_look(standing, start(date(2025, 6, 1))) == start(date(2026, 1, 2))
+
+
+def test_a_short_dip_of_the_average_is_seen_too() -> None:
+    # 20.00 paid in time, 10.00 overdue: a day late the average is 500, two days late 0. The days
+    # and scores are those of the dip above; 27 January (10000 + 23400) / 100 = 334.
+    dipping = credit(
+        Policy(
+            paid_in_terms_weight=0,
+            average_late_weight=10,
+            longest_late_weight=0,
+            investigation_weight=0,
+            tenure_weight=90,
+            average_late_days_max=1,
+            longest_late_days_max=1,
+            tenure_days_full=100,
+            b_score=329,
+        )
+    )
+    facts = history(
+        KNOWN,
+        (date(2025, 1, 2), invoiced("i-1", date(2025, 1, 20), 2_000)),
+        (date(2025, 1, 10), paid("i-1", 2_000)),
+        (date(2025, 1, 11), invoiced("i-2", date(2025, 1, 31))),
+    )
+    answers = [asked(dipping, facts, date(2025, 2, day)) for day in (1, 3, 10)]
+    told = [(one.answer, one.since.date()) for one in answers if one is not None]
+    assert told == [
+        ("B", date(2025, 1, 27)),
+        ("C", date(2025, 2, 2)),
+        ("B", date(2025, 2, 7)),
+    ]

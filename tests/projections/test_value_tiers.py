@@ -360,3 +360,18 @@ def test_a_purchase_in_another_currency_changes_no_tier() -> None:
     for one in history((MAY, bought("p-1", 100, "EUR"))):
         sales = RFM.apply(sales, one)
     assert RFM.next_look(sales, start(MAY)) is None
+
+
+def test_of_currencies_with_as_many_sales_the_first_in_the_alphabet_counts() -> None:
+    books = [history((MAY, bought("p-1", 1, currency))) for currency in ("USD", "EUR")]
+    assert cut_offs(books, end(TODAY), POLICY).currency == "EUR"
+
+
+def test_a_share_that_is_missed_by_a_hair_is_missed() -> None:
+    # 2 of 3 cents are less than 67 percent.
+    assert cut_offs(spent(2, 1), end(TODAY), Policy(a_percent=67)).a_minor == 1
+
+
+def test_the_fifths_of_six_customers() -> None:
+    cuts = cut_offs(spent(60, 50, 40, 30, 20, 10), end(TODAY), POLICY)
+    assert cuts.money == (20, 30, 40, 50)
