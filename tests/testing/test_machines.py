@@ -52,7 +52,7 @@ def test_the_store_says_what_the_rules_say(crm: CRM, kind: str) -> None:
 def test_a_store_under_another_policy_is_found_out() -> None:
     rules = loyalty.decider(loyalty.Policy(points_min=2))
     with pytest.raises(Violated, match="a_store_says_what_the_rules_say") as found:
-        run(machine(rules, crm=CRM.in_memory))
+        run(machine(rules, crm=CRM.in_memory), examples=300)
     history = found.value.history
     assert history.script() in str(found.value)
     asked = [type(step.command) for step in found.value.shortest().history.steps]
