@@ -1,0 +1,62 @@
+"""The kit finds every public mistake of rules.md, section 4, with the fewest commands."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from crmcore.testing import History, Violated, check, contract, samples
+from crmcore.testing.contracts import laws_for, shortened
+from crmcore.testing.trying import attempt
+from tests.testing.mistakes import MISTAKES
+from tests.testing.mistakes.port import Mistake
+
+HISTORIES, SEEDS = 500, range(5)
+RULES = {mistake.rule: mistake for mistake in MISTAKES}
+
+
+def named(mistake: Mistake) -> str:
+    return f"{mistake.number} {mistake.name}"
+
+
+def shortest(mistake: Mistake) -> Iterator[History]:
+    """What the kit finds, without the commands that it does not take."""
+    for seed in SEEDS:
+        for history in samples(mistake.wrong, HISTORIES, seed=seed):
+            if check(mistake.wrong, history, [mistake.law]):
+                yield shortened(history, mistake.law)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=named)
+def test_the_kit_finds_it_with_the_fewest_commands(mistake: Mistake) -> None:
+    lengths: list[int] = []
+    for history in shortest(mistake):
+        lengths.append(len(history.steps))
+        if lengths[-1] <= mistake.least:
+            break
+    assert min(lengths, default=None) == mistake.least
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=named)
+def test_every_law_holds_of_those_who_do_not_make_it(mistake: Mistake) -> None:
+    laws = [*laws_for(mistake.right), mistake.law]
+    for history in samples(mistake.right, 100):
+        assert check(mistake.right, history, laws) == []
+
+
+def test_every_item_of_the_list_is_there() -> None:
+    assert {mistake.number for mistake in MISTAKES} == set(range(1, 13))
+    assert len({mistake.name for mistake in MISTAKES}) == len(MISTAKES)
+
+
+def test_a_contract_reports_it_as_an_example() -> None:
+    mistake = RULES["L7"]
+    tests = contract(mistake.wrong, invariants=[mistake.law], laws=(), steps=8)()
+    with pytest.raises(Violated, match="a_refund_takes_its_share") as found:
+        tests.test_every_law_holds()
+    assert len(found.value.history.steps) == mistake.least
+
+
+def test_an_attempt_tells_of_it_by_the_law_that_is_broken() -> None:
+    mistake = RULES["T3"]
+    (broken,) = attempt(mistake.wrong, laws=[mistake.law], steps=8).broken
+    assert (broken.law, broken.commands) == ("who_is_late_is_late", mistake.least)
