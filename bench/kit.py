@@ -62,27 +62,41 @@ class Found(NamedTuple):
 
 def main() -> None:
     """Print what is found, and how histories are made."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--histories", type=int, default=500)
     parser.add_argument("--hypothesis", action="store_true")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    look = by_hypothesis if asked.hypothesis else by_samples
     told: dict[str, Any] = {"bugs": [], "histories": []}
-    say = (lambda *_: None) if asked.json else print
-    say(f"{platform.machine()}, Python {platform.python_version()}, Hypothesis {version('hypothesis')}")
-    say(f"\nbug | rule | commands | found in {asked.histories} histories | shown with | median history")
-    for bug in sought():
-        found = look(bug, asked.seeds, asked.histories)
-        told["bugs"].append(row := as_row(bug, found))
-        say(" | ".join(map(str, row.values())))
-    say("\naggregate | commands a second | accepted | accepted of types alone | rehearsal, s | every event")
-    for decider in deciders(Policies()):
-        told["histories"].append(figures := made(decider, asked.histories))
-        say(" | ".join(map(str, figures.values())))
+    for line in lines(asked, told):
+        if not asked.json:
+            print(line, flush=True)
     if asked.json:
         print(json.dumps(told))
+
+
+def lines(asked: argparse.Namespace, told: dict[str, Any]) -> Iterator[str]:
+    """Yield the tables line by line, and keep what they say."""
+    look = by_hypothesis if asked.hypothesis else by_samples
+    versions = f"Python {platform.python_version()}, Hypothesis {version('hypothesis')}"
+    yield f"{platform.machine()}, {versions}; {asked.histories} histories a seed"
+    for bug in sought():
+        told["bugs"].append(row := as_row(bug, look(bug, asked.seeds, asked.histories)))
+        yield from table(told["bugs"], row)
+    for decider in deciders(Policies()):
+        told["histories"].append(row := made(decider, asked.histories))
+        yield from table(told["histories"], row)
+
+
+def table(rows: Sequence[dict[str, Any]], row: dict[str, Any]) -> Iterator[str]:
+    """Yield a line of a table in Markdown, behind its head where it is the first."""
+    if len(rows) == 1:
+        yield "\n| " + " | ".join(row) + " |"
+        yield "|" + "---|" * len(row)
+    yield "| " + " | ".join(map(str, row.values())) + " |"
 
 
 def sought() -> Iterator[Sought]:
@@ -90,7 +104,7 @@ def sought() -> Iterator[Sought]:
     for bug in PLANTED:
         yield Sought(bug.what, bug.rule, bug.rules, laws_for(bug.rules), bug.commands)
     for one in MISTAKES:
-        yield Sought(one.what, one.rule, one.rules, [one.law], one.commands)
+        yield Sought(one.name, one.rule, one.wrong, [one.law], one.least)
 
 
 def by_samples(bug: Sought, seeds: int, number: int) -> Found:
@@ -144,7 +158,7 @@ def made(decider: AnyDecider, number: int) -> dict[str, Any]:
     rehearsal = process_time() - began
     lived, seconds = drawn(decider, number)
     steps = [step for history in lived for step in history.steps]
-    occurs = {kind: 0 for kind in declared(decider)}
+    occurs = dict.fromkeys(declared(decider), 0)
     for history in lived:
         for kind in {type(event) for event in history.events}:
             occurs[kind] += 1

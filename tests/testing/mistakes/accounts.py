@@ -22,8 +22,8 @@ from crmcore.domain.loyalty import (
 )
 from crmcore.domain.value import require
 from crmcore.testing import History, law
-from crmcore.testing.living import AnyDecider
 from crmcore.testing.rulebook import loyalty as laws
+from crmcore.testing.steps import AnyDecider
 from tests.testing.mistakes.port import Mistake
 
 RULES = loyalty.decider(loyalty.Policy())

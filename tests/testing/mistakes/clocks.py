@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from crmcore.domain.act import Act
 from crmcore.domain.value import Instant, Rejection, Value, require
 from crmcore.testing import History, law
-from crmcore.testing.living import AnyDecider
+from crmcore.testing.steps import AnyDecider
 from tests.testing.mistakes.port import Mistake, small
 
 OPENS, CLOSES = timedelta(hours=9), timedelta(hours=17)  # from Monday to Friday

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from crmcore.domain.act import Act
 from crmcore.domain.value import Ref, Rejection, Text, Value, found, require
 from crmcore.testing import History, law
-from crmcore.testing.living import AnyDecider
+from crmcore.testing.steps import AnyDecider
 from tests.testing.mistakes.port import Mistake, small
 
 QUOTA = 2  # customers that one may claim a day

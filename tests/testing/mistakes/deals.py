@@ -13,8 +13,8 @@ from crmcore.domain.opportunity import (
     OpportunityReopened,
 )
 from crmcore.domain.pipeline import STANDARD
-from crmcore.testing.living import AnyDecider
 from crmcore.testing.rulebook import opportunity as laws
+from crmcore.testing.steps import AnyDecider
 from tests.testing.mistakes.port import Mistake
 
 RULES = opportunity.decider(opportunity.Policy())

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from crmcore.domain.act import Act
 from crmcore.domain.value import Ref, Rejection, Value, require
 from crmcore.testing import History, invariant, law
-from crmcore.testing.living import AnyDecider
+from crmcore.testing.steps import AnyDecider
 from tests.testing.mistakes.port import Mistake, small
 
 Amount: TypeAlias = Annotated[int, Meta(ge=1, le=10**6)]

@@ -7,7 +7,7 @@ from crmcore.domain.act import Act
 from crmcore.domain.decider import Decider
 from crmcore.domain.value import Value
 from crmcore.testing import Law
-from crmcore.testing.living import AnyDecider
+from crmcore.testing.steps import AnyDecider
 
 
 class Mistake(NamedTuple):

@@ -8,7 +8,7 @@ from crmcore.domain.act import Act
 from crmcore.domain.calendar import add_months
 from crmcore.domain.value import Rejection, Value, found
 from crmcore.testing import invariant
-from crmcore.testing.living import AnyDecider
+from crmcore.testing.steps import AnyDecider
 from tests.testing.mistakes.port import Mistake, small
 
 Segment: TypeAlias = Literal["new", "active", "inactive", "lost", "reactivated"]
