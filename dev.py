@@ -2,7 +2,7 @@
 """One command from a fresh clone; it needs Python 3.11 and pip, nothing else.
 
     python3 dev.py demo [ARGUMENTS]              show the library at work
-    python3 dev.py test [PYTEST ARGUMENTS]       run the tests
+    python3 dev.py test [PYTEST ARGUMENTS]       run the tests; without arguments with coverage
     python3 dev.py check [--no-tests]            do what must pass before a commit
     python3 dev.py mutate [MODULE...]            change the rules, and see whether tests notice
     python3 dev.py bench [NAME [ARGUMENTS]]      measure with bench/NAME.py, or list the names
@@ -55,8 +55,8 @@ TESTS = {
         "--include=domain/*,projections/*",
         "--fail-under=100",
     ],
-    "mutants": [*MUTATION, "--check"],
 }
+MUTANTS = {"mutants": [*MUTATION, "--check"]}
 
 
 def main(arguments: list[str]) -> int:
@@ -68,9 +68,9 @@ def main(arguments: list[str]) -> int:
     if command == "demo":
         return prepare("cli", "embedded") or run([PYTHON, "-m", "crmcore", "demo", *rest])
     if command == "test":
-        return prepare("test") or run([*PYTEST, *rest])
+        return prepare("test") or (run([*PYTEST, *rest]) if rest else check(TESTS))
     if command == "check" and rest in ([], ["--no-tests"]):
-        return prepare("dev") or check(STATIC_CHECKS if rest else STATIC_CHECKS | TESTS)
+        return prepare("dev") or check(STATIC_CHECKS | ({} if rest else TESTS) | MUTANTS)
     if command == "mutate":
         return prepare("test") or run([*MUTATION, *rest])
     if command == "bench" and rest and (ROOT / "bench" / f"{rest[0]}.py").is_file():

@@ -128,12 +128,6 @@ def _trips_over_nothing(command: Any, account: loyalty.Account, act: Act) -> tup
 # Customers
 
 
-def _counts_the_invoice_too(known: customer.Customer, event: Any) -> customer.Customer:  # noqa: ANN401 - any event
-    after: customer.Customer = CUSTOMER.evolve(known, event)
-    invoiced = isinstance(event, receivables.InvoiceIssued)
-    return replace(after, orders=known.orders) if invoiced else after
-
-
 def _undecided_is_unlimited(known: customer.Customer, _: Act) -> customer.Customer:
     free = replace(known.credit, limit="unlimited")
     return replace(known, credit=free) if known.credit.limit is None else known
@@ -239,10 +233,6 @@ PLANTED: Sequence[Planted] = (
     ),
     Planted("keeps points that lapsed", "L2", evolving(LOYALTY, _keeps_the_lapsed), 3),
     Planted("falls over an empty account", "X8", deciding(LOYALTY, _trips_over_nothing), 2),
-    Planted(
-        "counts an invoice beside its order", "CR4",
-        evolving(CUSTOMER, _counts_the_invoice_too), 7,
-    ),
     Planted(
         "takes an undecided limit for none", "CR1",
         believing(CUSTOMER, customer.AcceptOrder, _undecided_is_unlimited), 2,

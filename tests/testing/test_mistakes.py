@@ -6,7 +6,7 @@ import pytest
 
 from crmcore.testing import History, Violated, check, contract, samples
 from crmcore.testing.contracts import laws_for, shortened
-from crmcore.testing.living import AnyDecider
+from crmcore.testing.steps import AnyDecider
 from crmcore.testing.trying import attempt
 from tests.testing.mistakes import MISTAKES
 from tests.testing.mistakes.port import Mistake

@@ -86,7 +86,8 @@ class Past:
     def gives(self, name: str, wanted: bool | None) -> bool:
         """Tell whether a field that may be left out is given."""
         given = self.luck[self._kind, f"{name}?"] < 0 if wanted is None else wanted
-        self._used.append((f"{name}?", given, self))
+        if self.seen[subject(name)]:  # where there is nothing to refer to, it tells nothing
+            self._used.append((f"{name}?", given, self))
         return given
 
     def known(self, name: str, back: int) -> Any:  # noqa: ANN401 - of the field

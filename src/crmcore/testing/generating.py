@@ -21,6 +21,8 @@ from crmcore.testing.rehearsing import EMPTY, SLOT_BYTES, Cast, Drawn, cast_of, 
 from crmcore.testing.steps import AnyDecider, Step
 
 STEPS, FEW_STEPS = 30, 8
+COMPANIES = 1_000
+COMPANY = st.integers(0, COMPANIES - 1)
 SLOT = st.binary(min_size=SLOT_BYTES, max_size=SLOT_BYTES)
 
 
@@ -67,10 +69,11 @@ def samples(
     cast, random = cast_of(decider, **drawn), Random(seed)  # noqa: S311 - the same every time
     for _ in range(number):
         opening, past = random.choice(cast.openings), cast.past(not_drawn)
-        kept = [random.randbytes(SLOT_BYTES) for _ in opening.turns[:steps]]
-        lived = [*cast.repeat(opening.turns, past, kept)]
+        company = cast.company(opening, random.randrange(COMPANIES))
+        kept = [random.randbytes(SLOT_BYTES) for _ in opening[:steps]]
+        lived = [*cast.repeat(opening, past, kept)]
         slots = (random.randbytes(SLOT_BYTES) for _ in range(steps * 256 // (256 - EMPTY)))
-        lived += islice(cast.go_on(tuple(lived), slots, opening.kinds, past), steps - len(lived))
+        lived += islice(cast.go_on(tuple(lived), slots, company, past), steps - len(lived))
         yield History(decider=decider, steps=tuple(lived))
 
 
@@ -125,11 +128,12 @@ def _begun(cast: Cast, steps: int, draw: Callable[..., Any]) -> _Begun:
     """Draw a history of at most so many steps."""
     opening = draw(st.sampled_from(cast.openings))
     past = cast.past(draw)
-    kept = draw(st.tuples(*repeat(SLOT, min(steps, len(opening.turns)))))
-    lived = [*cast.repeat(opening.turns, past, kept)]
+    company = cast.company(opening, draw(COMPANY))
+    kept = draw(st.tuples(*repeat(SLOT, min(steps, len(opening)))))
+    lived = [*cast.repeat(opening, past, kept)]
     slots = draw(st.tuples(*repeat(SLOT, steps * 256 // (256 - EMPTY))))
-    lived += islice(cast.go_on(lived, slots, opening.kinds, past), steps - len(lived))
-    return _Begun(cast, lived, opening.kinds, past)
+    lived += islice(cast.go_on(lived, slots, company, past), steps - len(lived))
+    return _Begun(cast, lived, company, past)
 
 
 def _rivals(asked: Iterable[Sequence[tuple[int, Step | None]]]) -> Iterator[Rival]:

@@ -12,7 +12,7 @@ from crmcore.crm import CRM
 from crmcore.domain.act import Act
 from crmcore.testing.binding import Past
 from crmcore.testing.contracts import Model, agrees_with, violated
-from crmcore.testing.generating import SLOT
+from crmcore.testing.generating import COMPANY, SLOT
 from crmcore.testing.laws import LAWS, Law
 from crmcore.testing.living import History, take
 from crmcore.testing.rehearsing import Cast, Drawn, cast_of
@@ -122,9 +122,10 @@ def _opening(draw: Callable[..., Any]) -> list[Turn]:
     """Return what a history begins with, some commands of it left out."""
     lived: _Lived = draw(st.runner()).lived
     opening = draw(st.sampled_from(lived.cast.openings))
-    kept = [draw(SLOT) for _ in opening.turns]
-    lived.kinds, lived.past = opening.kinds, lived.cast.past(draw)
-    begun = lived.cast.repeat(opening.turns, lived.past, kept)
+    kept = [draw(SLOT) for _ in opening]
+    lived.kinds = lived.cast.company(opening, draw(COMPANY))
+    lived.past = lived.cast.past(draw)
+    begun = lived.cast.repeat(opening, lived.past, kept)
     return [Turn(step.command, step.act) for step in begun]
 
 

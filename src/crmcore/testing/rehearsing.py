@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache, partial
 from itertools import repeat
 from operator import attrgetter
 from random import Random
-from typing import Any, NamedTuple, TypeAlias, TypedDict, Unpack
+from typing import Any, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
 from hypothesis.strategies import SearchStrategy
@@ -48,13 +48,6 @@ REHEARSED, ENOUGH, PATIENCE, LATE = 16, 100, 15, 6
 
 Goal: TypeAlias = tuple[type, type]
 """What occurs, behind the kind of command that it comes of: a refusal is a step on the way, too."""
-
-
-class Opening(NamedTuple):
-    """A way to something that a decider declares, and the kinds of commands to go on with."""
-
-    turns: tuple[Turn, ...]
-    kinds: tuple[type, ...]
 
 
 class Drawn(TypedDict, total=False):
@@ -117,19 +110,19 @@ class Cast:
         self._got_on: Counter[type] = Counter()
 
     @cached_property
-    def openings(self) -> list[Opening]:
+    def openings(self) -> list[tuple[Turn, ...]]:
         """What histories begin with: nothing, or a way to something; the longer the more often."""
-        random = Random(1)  # noqa: S311 - the same every time
         ways = [way for way in dict.fromkeys(self.ways.values()) for _ in range(len(way) ** 2)]
-        first = {type(way[0].command) for way in ways if len(way) == 1}
-        anew = [
-            tuple({*random.sample(self.kinds, min(3 * FEW, len(self.kinds))), *first})
-            for _ in ways[::2]
-        ]
-        return [
-            *(Opening((), tuple(k for k in self.kinds if k in some)) for some in anew),
-            *(Opening(way, self._few(way, random)) for way in ways),
-        ]
+        return [*(() for _ in ways[::2]), *ways]
+
+    def company(self, way: tuple[Turn, ...], number: int) -> tuple[type, ...]:
+        """Return the kinds of commands that come behind an opening: others for another number."""
+        random = Random(number)  # noqa: S311 - the same for a number
+        if way:
+            return self._few(way, random)
+        first = {type(way[0].command) for way in self.ways.values() if len(way) == 1}
+        some = {*random.sample(self.kinds, min(3 * FEW, len(self.kinds))), *first}
+        return tuple(kind for kind in self.kinds if kind in some)
 
     @cached_property
     def ways(self) -> Mapping[type, tuple[Turn, ...]]:
@@ -145,7 +138,7 @@ class Cast:
             goal = random.choice(ahead) if ahead else None
             way = found[goal] if goal else ()
             among = random.choice([self.kinds, self._few(way, random, self._got_on)])
-            for goal, turns in self._rehearse(Opening(way, among), found, random):
+            for goal, turns in self._rehearse(way, among, found, random):
                 found[goal], in_vain = self._shortened(goal, turns), 0
         return {what: way for (_, what), way in reversed(found.items())}
 
@@ -251,13 +244,17 @@ class Cast:
         return [other for other in self.kinds if other is not kind and rare & self._words[other]]
 
     def _rehearse(
-        self, opening: Opening, found: Collection[Goal], random: Random
+        self,
+        way: tuple[Turn, ...],
+        among: Sequence[type],
+        found: Collection[Goal],
+        random: Random,
     ) -> Iterator[tuple[Goal, tuple[Turn, ...]]]:
-        """Go on from an opening at random; yield how each thing that is new was reached."""
+        """Go on from a way at random; yield how each thing that is new was reached."""
         past = self.past(not_drawn)
-        lived = [*self.repeat(opening.turns, past)]
+        lived = [*self.repeat(way, past)]
         slots = (random.randbytes(SLOT_BYTES) for _ in range(REHEARSED))
-        for step in self.go_on(tuple(lived), slots, opening.kinds, past):
+        for step in self.go_on(tuple(lived), slots, among, past):
             lived.append(step)
             self._note(step)
             for goal in _goals(step):
