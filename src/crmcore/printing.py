@@ -239,10 +239,11 @@ def trial(out: Console, tried: "Trial") -> None:
         out.print(f"[red]{broken.law}[/]: {escape(broken.what)}", soft_wrap=True)
         out.print(escape(broken.script), soft_wrap=True)
         out.print()
-    table = Table("declared", "in so many histories", box=None)
-    for name, number in sorted(tried.occurs.items(), key=lambda item: -item[1]):
-        table.add_row(name, "[red]never[/]" if name in tried.never else str(number))
-    out.print(table)
+    if not tried.broken:  # else it ended early, and how often something occurred says nothing
+        table = Table("declared", "in so many histories", box=None)
+        for name, number in sorted(tried.occurs.items(), key=lambda item: -item[1]):
+            table.add_row(name, "[red]never[/]" if name in tried.never else str(number))
+        out.print(table)
     share = f"{tried.accepted / tried.commands:.0%}" if tried.commands else "none"
     out.print(f"{tried.histories} histories, {tried.commands} commands, {share} accepted")
     if tried.never:

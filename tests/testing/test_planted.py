@@ -3,7 +3,8 @@
 import pytest
 
 from crmcore.testing import check, samples
-from crmcore.testing.contracts import laws_for, shortened
+from crmcore.testing.contracts import laws_for
+from crmcore.testing.shortening import shortened
 from tests.testing.planted import CUSTOMER, DEALS, LOYALTY, PLANTED, TICKETS, Planted
 
 RULES = {rules.kind: rules for rules in (LOYALTY, CUSTOMER, DEALS, TICKETS)}

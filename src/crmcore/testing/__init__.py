@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crmcore.testing.answering import Asked, asked_of, asked_under
-    from crmcore.testing.contracts import Model, Violated, contract, vacuous
+    from crmcore.testing.contracts import Model, Violated, contract, counterexample, vacuous
     from crmcore.testing.deriving import values
     from crmcore.testing.exploring import Reachable, explore
     from crmcore.testing.generating import commands, histories, races, samples
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from crmcore.testing.racing import raced
     from crmcore.testing.recording import Log, log_of
     from crmcore.testing.scenario import Scenario, given
+    from crmcore.testing.shortening import shortened
     from crmcore.testing.steps import Step, Turn
     from crmcore.testing.storing import retried
     from crmcore.testing.undoing import rollback
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "answering": ("Asked", "asked_of", "asked_under"),
-    "contracts": ("Model", "Violated", "contract", "vacuous"),
+    "contracts": ("Model", "Violated", "contract", "counterexample", "vacuous"),
     "deriving": ("values",),
     "exploring": ("Reachable", "explore"),
     "generating": ("commands", "histories", "races", "samples"),
@@ -48,6 +49,7 @@ _MODULES = {
     "racing": ("raced",),
     "recording": ("Log", "log_of"),
     "scenario": ("Scenario", "given"),
+    "shortening": ("shortened",),
     "steps": ("Step", "Turn"),
     "storing": ("retried",),
     "undoing": ("rollback",),
@@ -79,6 +81,7 @@ __all__ = [
     "check_log",
     "commands",
     "contract",
+    "counterexample",
     "decided_alike",
     "delivered",
     "deliveries",
@@ -100,6 +103,7 @@ __all__ = [
     "rollback",
     "samples",
     "serial_order",
+    "shortened",
     "streams",
     "take",
     "vacuous",

@@ -9,16 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from crmcore.domain.act import Act
 from crmcore.domain.value import Rejection
 from crmcore.testing.deriving import PHASES
-from crmcore.testing.generating import STEPS, histories
+from crmcore.testing.generating import STEPS, histories, samples
 from crmcore.testing.laws import LAWS, Law, check, occurred
-from crmcore.testing.living import History, declared, live
+from crmcore.testing.living import History, declared
 from crmcore.testing.rehearsing import Drawn, cast_of
 from crmcore.testing.rulebook import laws_of
-from crmcore.testing.steps import AnyDecider, Turn
+from crmcore.testing.shortening import shortened
+from crmcore.testing.steps import AnyDecider
 
 Model: TypeAlias = Callable[[tuple[Any, ...], Any, Act], tuple[Any, ...] | type[Rejection]]
 """From all events so far, a command and its act: what comes of it, or why nothing does."""
 
+SAMPLES = 500
 PATIENT = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
 
@@ -30,7 +32,7 @@ class Violated(AssertionError):
         self.law, self.what, self.history = law, what, history
 
     def shortest(self) -> Self:
-        """Return the same of a history without the commands that it does not take."""
+        """Return the same of a history of the fewest and plainest commands that it takes."""
         history = shortened(self.history, self.law)
         return type(self)(self.law, next(iter(self.law.check(history.decider, history))), history)
 
@@ -102,27 +104,34 @@ def vacuous(decider: AnyDecider, seen: Collection[type] = (), **drawn: Unpack[Dr
     return [kind for kind in declared(decider) if kind in unseen]
 
 
+def counterexample(
+    decider: AnyDecider,
+    laws: Iterable[Law] | None = None,
+    *,
+    examples: int = SAMPLES,
+    seed: int = 0,
+    steps: int = STEPS,
+    **drawn: Unpack[Drawn],
+) -> Violated | None:
+    """Return how a law is violated, by the fewest and plainest commands; None if all hold.
+
+    The laws are those of every decider and of the rulebook, if none are given. The histories are
+    those of `samples`: the same ones for a seed, whatever the version of Hypothesis.
+    """
+    wanted = laws_for(decider) if laws is None else list(laws)
+    for history in samples(decider, examples, seed=seed, steps=steps, **drawn):
+        try:
+            require(decider, history, wanted)
+        except Violated as found:
+            return found.shortest()
+    return None
+
+
 def require(decider: AnyDecider, history: History, laws: Iterable[Law]) -> None:
     """Raise Violated, with a history that can be pasted, for the first law that does not hold."""
     for law in laws:
         for violation in check(decider, history, [law]):
             raise violated(law.name)(law, violation.what, history)
-
-
-def shortened(history: History, law: Law) -> History:
-    """Return a history without the commands that it does not take to violate a law.
-
-    The other commands stay what they were, at the instants at which they were: so one can be left
-    out though those behind it were made after it.
-    """
-    decider, turns = history.decider, [Turn(step.command, step.act) for step in history.steps]
-    for size in (4, 2, 1, 2, 1):
-        for at in range(len(turns) - size, -1, -1):
-            without = [*turns[:at], *turns[at + size :]]
-            lived = History(decider=decider, steps=tuple(live(decider, without)))
-            if next(iter(law.check(decider, lived)), None) is not None:
-                turns = without
-    return History(decider=decider, steps=tuple(live(decider, turns)))
 
 
 def _shortest(error: Exception) -> Exception:

@@ -69,12 +69,12 @@ def invariant(
     """
 
     def made(rule: Callable[..., bool]) -> Law:
-        called = name or rule.__name__
+        called, whole = name or rule.__name__, scope == "history"  # which is shown anyway
 
         def check(_: AnyDecider, history: History) -> Iterator[str]:
             for arguments in _ARGUMENTS[scope](history):
                 if not rule(*arguments):
-                    yield f"it does not hold of {arguments!r}"
+                    yield "it does not hold" if whole else f"it does not hold of {arguments!r}"
 
         return Law(called, (rule.__doc__ or called).strip(), check)
 
