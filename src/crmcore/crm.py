@@ -1,6 +1,6 @@
 """The facade: commands in, facts and answers out, over one store."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime
 from functools import partial
@@ -27,6 +27,7 @@ from crmcore.application.views import Difference, Row, Views
 from crmcore.domain.act import Act
 from crmcore.domain.calendar import FIRST_DAY, LAST_DAY, end_of, start_of, zone
 from crmcore.domain.customer import Customer
+from crmcore.domain.decider import Decider
 from crmcore.domain.loyalty import Account
 from crmcore.domain.opportunity import Opportunity
 from crmcore.domain.recorded import Recorded, Stream
@@ -73,7 +74,11 @@ class Rebuilt(Value):
 
 
 class CRM:
-    """A CRM over one journal; safe to share between threads; close it, or use it in `with`."""
+    """A CRM over one journal; safe to share between threads; close it, or use it in `with`.
+
+    `rules` are deciders of yours, each in the place of ours of its kind: such as ours with another
+    decision around it. They decide under numbers of their own, and not under those of `policies`.
+    """
 
     def __init__(
         self,
@@ -82,6 +87,7 @@ class CRM:
         checkpoints: Checkpoints,
         *,
         policies: Policies | None = None,
+        rules: Iterable[Decider[Any, Any, Any]] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], UUID] = uuid4,
     ) -> None:
@@ -92,7 +98,8 @@ class CRM:
         self._clock = clock
         self._new_id = new_id
         self._zone = zone(self.policies.time_zone)
-        self.deciders = deciders(self.policies)
+        self._rules = tuple(rules)
+        self.deciders = deciders(self.policies, self._rules)
         self._by_command = {c: d for d in self.deciders for c in get_args(d.commands)}
         self._attempt = Group(
             partial(
@@ -163,6 +170,7 @@ class CRM:
             "views": self._views,
             "checkpoints": self._checkpoints,
             "policies": self.policies,
+            "rules": self._rules,
             "clock": self._clock,
             "new_id": self._new_id,
         }

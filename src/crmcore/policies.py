@@ -1,7 +1,8 @@
 """The policies that are in force together: one named, versioned set of numbers."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
@@ -65,14 +66,25 @@ def checked(policies: Policies) -> Policies:
     return found
 
 
-def deciders(policies: Policies) -> tuple[Decider[Any, Any, Any], ...]:
-    """Return the rules of the four aggregates under these policies."""
-    return (
+def deciders(
+    policies: Policies, rules: Iterable[Decider[Any, Any, Any]] = ()
+) -> tuple[Decider[Any, Any, Any], ...]:
+    """Return the rules of the four aggregates under these policies, or `rules` in their place.
+
+    Raises InvalidPolicy for rules that lead to other facts than those of an aggregate here.
+    """
+    ours = (
         customer.decider(_local(policies, policies.customer)),
         opportunity.decider(_local(policies, policies.opportunity)),
         ticket.decider(_local(policies, policies.ticket)),
         loyalty.decider(_local(policies, policies.loyalty)),
     )
+    own = {decider.kind: decider for decider in rules}
+    facts = {decider.kind: decider.events for decider in ours}
+    for kind, decider in own.items():
+        if kind not in facts or set(get_args(decider.events)) != set(get_args(facts[kind])):
+            raise InvalidPolicy(f"the rules of {kind} lead to facts that cannot be stored")
+    return tuple(own.get(decider.kind, decider) for decider in ours)
 
 
 def lens(policies: Policies, population: Population, as_of: datetime) -> Lens:
