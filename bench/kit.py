@@ -24,7 +24,7 @@ from time import process_time
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -32,9 +32,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from crmcore.domain.act import Act
 from crmcore.policies import Policies, deciders
 from crmcore.testing import History, Law, check, histories, samples, values
-from crmcore.testing.contracts import laws_for, shortened
+from crmcore.testing.contracts import PATIENT, laws_for
 from crmcore.testing.living import declared, kinds, live
 from crmcore.testing.rehearsing import Cast
+from crmcore.testing.shortening import shortened
 from crmcore.testing.steps import START, AnyDecider, Turn
 from crmcore.testing.trying import attempt
 from tests.testing.mistakes import MISTAKES
@@ -186,7 +187,7 @@ def drawn(decider: AnyDecider, number: int) -> tuple[list[History], float]:
         database=None,
         deadline=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=PATIENT,
     )
     @given(strategy)
     def collect(history: History) -> None:
@@ -208,7 +209,7 @@ def by_types(decider: AnyDecider) -> Iterator[History]:
         database=None,
         deadline=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=PATIENT,
     )
     @given(values(decider.commands))
     def collect(command: object) -> None:

@@ -98,4 +98,4 @@ def test_the_laws_hold_without_a_store() -> None:
 
     broken: AnyDecider = replace(LOYALTY, evolve=evolve)
     with pytest.raises(Violated, match="nothing_crashes"):
-        run(machine(broken))
+        run(machine(broken), examples=300)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from crmcore.testing import History, Violated, check, contract, samples
-from crmcore.testing.contracts import laws_for, shortened
+from crmcore.testing.contracts import laws_for
+from crmcore.testing.shortening import shortened
 from crmcore.testing.steps import AnyDecider
 from crmcore.testing.trying import attempt
 from tests.testing.mistakes import MISTAKES
