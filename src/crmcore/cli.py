@@ -176,6 +176,10 @@ def verify(
     laws: Annotated[
         bool, typer.Option("--laws", help="Ask the laws of the testing kit of each stream, too.")
     ] = False,
+    answers: Annotated[
+        bool,
+        typer.Option("--answers", help="Ask the laws of answers, too: minutes for many facts."),
+    ] = False,
     law: Laws = None,
     as_json: Json = False,
 ) -> None:
@@ -190,20 +194,21 @@ def verify(
         with CRM.open(store, create=False) as crm:
             with _progress("verifying") as progress:
                 found = crm.verify(progress=progress)
-            judged = _judged(crm, law or ()) if laws or law else None
+            judged = _judged(crm, law or (), answers) if laws or law or answers else None
         answer = found if judged is None else {"log": found, "laws": judged}
         _print(answer, as_json, lambda: printing.verification(out, found, judged))
         if found.problems or (judged is not None and judged.breaches):
             raise typer.Exit(1)
 
 
-def _judged(crm: CRM, laws: Sequence[str]) -> "Judgement":
+def _judged(crm: CRM, laws: Sequence[str], answers: bool) -> "Judgement":
     from crmcore.testing.auditing import judge
     from crmcore.testing.targets import law_named
 
     own = [law_named(name) for name in laws]
     with _progress("judging") as progress:
-        return judge(crm.feed(), crm.deciders, laws=own, progress=progress)
+        under = crm.policies if answers else None
+        return judge(crm.feed(), crm.deciders, laws=own, answers_under=under, progress=progress)
 
 
 @app.command()

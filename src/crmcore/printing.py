@@ -224,7 +224,8 @@ def verification(out: Console, found: Verification, judged: "Judgement | None" =
 
 def _judgement(out: Console, judged: "Judgement") -> None:
     for breach in judged.breaches[:ERRORS_SHOWN_MAX]:
-        where = f"{breach.stream}, positions {breach.first} to {breach.last}: "
+        who = breach.stream or "the log"
+        where = f"{who}, positions {breach.first} to {breach.last}: "
         out.print(f"[red]{where}{breach.law}[/]: {escape(breach.what)}", soft_wrap=True)
     if len(judged.breaches) > ERRORS_SHOWN_MAX:
         out.print(f"and {len(judged.breaches) - ERRORS_SHOWN_MAX} more: see --json")

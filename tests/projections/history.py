@@ -11,7 +11,8 @@ from crmcore.domain.customer.receivables import InvoiceIssued, PaymentReceived
 from crmcore.domain.customer.sales import PurchaseRecorded, PurchaseReturned
 from crmcore.domain.money import Money
 from crmcore.domain.recorded import Recorded, Stream
-from crmcore.projections.projection import Answer, Facts, Projection, answer, in_effect
+from crmcore.projections.projection import Answer, Facts, Projection
+from crmcore.testing import fact_on, said_on
 
 ANN, BOB = UUID(int=10), UUID(int=11)
 REGISTERED = CustomerRegistered(code="c-1", name="Ann", kind="person")
@@ -71,26 +72,10 @@ def fact(
     stream: UUID = ANN,
     customer: UUID | None = ANN,
 ) -> Recorded[Any]:
-    match event:
-        case PurchaseRecorded():
-            event = replace(event, bought_on=day)
-        case _:
-            pass
-    return Recorded(
-        stream=Stream(kind=kind, id=stream),
-        version=position,
-        event=event,
-        effective_at=start(day),
-        actor="ann",
-        reason="",
-        command_id=UUID(int=position),
-        correlation_id=UUID(int=position),
-        causation_id=None,
-        policy="default@1",
-        customer=customer,
-        recorded_at=start(date(2030, 1, 1)),
-        position=position,
-    )
+    """A fact on a day; what was bought was bought on it."""
+    if isinstance(event, PurchaseRecorded):
+        event = replace(event, bought_on=day)
+    return fact_on(day, event, position, stream=Stream(kind=kind, id=stream), customer=customer)
 
 
 def history(*dated: Dated) -> Facts:
@@ -102,5 +87,4 @@ def asked(
     projection: Projection[Any], facts: Facts, today: date, known: int | None = None
 ) -> Answer | None:
     """What a projection says at the end of a day, from the first `known` facts."""
-    at = end(today)
-    return answer(projection, in_effect(facts[:known], at), at)
+    return said_on(projection, facts, today, known)

@@ -14,13 +14,16 @@ from msgspec.structs import replace
 from crmcore import CRM
 from crmcore.domain import loyalty, ticket
 from crmcore.domain.money import Money
+from crmcore.domain.recorded import Stream
 from crmcore.testing import invariant
 from crmcore.testing.auditing import judge, lived
 from crmcore.testing.laws import LAWS
+from crmcore.testing.log_laws import LOG_LAWS
 from crmcore.testing.rulebook import RULEBOOK, laws_of
 from crmcore.testing.targets import UnknownTarget, decider_named, law_named
 
 ADA, ACCOUNT, TICKET = UUID(int=7), UUID(int=8), UUID(int=9)
+CARD = Stream(kind="loyalty", id=ACCOUNT)
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 RULES = """
@@ -146,10 +149,23 @@ def test_a_log_that_breaks_a_rule_is_told_where() -> None:
     facts[spent] = replace(facts[spent], event=less)
     seen: list[tuple[int, int]] = []
     found = judge(facts, crm.deciders, progress=lambda done, all_: seen.append((done, all_)))
-    assert [(b.stream.id, b.law) for b in found.breaches] == [
-        (ACCOUNT, "a_redemption_takes_what_it_says")
+    assert [(b.stream, b.law) for b in found.breaches] == [
+        (CARD, "a_redemption_takes_what_it_says")
     ]
     assert seen == [(1, 2), (2, 2)]
+
+
+def test_the_laws_of_a_log_are_asked_on_request() -> None:
+    crm = shop()
+    judged = judge(crm.feed(), crm.deciders, answers_under=crm.policies)
+    of_streams = judge(crm.feed(), crm.deciders)
+    assert judged.breaches == ()
+    assert judged.laws == of_streams.laws + len(LOG_LAWS)
+    unearned = [f for f in crm.feed() if not isinstance(f.event, loyalty.PointsEarned)]
+    found = judge(unearned, crm.deciders, answers_under=crm.policies).breaches
+    of_log = [breach for breach in found if breach.stream is None]
+    assert {breach.law for breach in of_log} <= set(LOG_LAWS)
+    assert of_log
 
 
 def test_a_fact_that_nobody_can_fold_is_a_breach() -> None:
@@ -169,7 +185,7 @@ def test_a_law_of_ones_own_is_asked_of_a_log() -> None:
 
     crm = shop()
     [breach] = judge(crm.feed(), crm.deciders, laws=[nobody_reverses]).breaches
-    assert (breach.law, breach.stream.id) == ("nobody_reverses", ACCOUNT)
+    assert (breach.law, breach.stream) == ("nobody_reverses", CARD)
 
 
 def test_a_recorded_history_has_the_steps_and_the_states_that_there_were() -> None:
@@ -184,7 +200,7 @@ def test_a_recorded_history_has_the_steps_and_the_states_that_there_were() -> No
 def test_verify_asks_the_laws_on_request(folder: Path) -> None:
     with CRM.open(folder) as crm:
         crm.do(loyalty.Enrol(customer=ADA), to=ACCOUNT, act=crm.act("ann"))
-    plain = crmcore("verify", "--store", str(folder), "--laws", folder=folder.parent)
+    plain = crmcore("verify", "--store", str(folder), "--laws", "--answers", folder=folder.parent)
     assert plain.returncode == 0, plain.stderr
     assert "laws asked of 1 streams: every law holds" in plain.stdout
     (folder.parent / "mine.py").write_text(RULES.replace("<= 1", "< 1"))

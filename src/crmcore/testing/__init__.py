@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crmcore.testing.answering import Asked, asked_of, asked_under
     from crmcore.testing.contracts import Model, Violated, contract, counterexample, vacuous
+    from crmcore.testing.dating import fact_on, facts_on, said_on
     from crmcore.testing.deriving import values
     from crmcore.testing.exploring import Reachable, explore
+    from crmcore.testing.forms import older_forms
     from crmcore.testing.generating import commands, histories, races, samples
     from crmcore.testing.hindsight import decided_alike, what_if
     from crmcore.testing.laws import LAWS, Law, Violation, check, invariant, law
@@ -37,8 +39,10 @@ if TYPE_CHECKING:
 _MODULES = {
     "answering": ("Asked", "asked_of", "asked_under"),
     "contracts": ("Model", "Violated", "contract", "counterexample", "vacuous"),
+    "dating": ("fact_on", "facts_on", "said_on"),
     "deriving": ("values",),
     "exploring": ("Reachable", "explore"),
+    "forms": ("older_forms",),
     "generating": ("commands", "histories", "races", "samples"),
     "hindsight": ("decided_alike", "what_if"),
     "laws": ("LAWS", "Law", "Violation", "check", "invariant", "law"),
@@ -87,6 +91,8 @@ __all__ = [
     "deliveries",
     "differing",
     "explore",
+    "fact_on",
+    "facts_on",
     "forgetful",
     "given",
     "histories",
@@ -96,11 +102,13 @@ __all__ = [
     "live",
     "log_of",
     "machine",
+    "older_forms",
     "policies",
     "raced",
     "races",
     "retried",
     "rollback",
+    "said_on",
     "samples",
     "serial_order",
     "shortened",

@@ -8,8 +8,10 @@ from typing import Any
 from crmcore.domain.act import Act
 from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.value import Value
-from crmcore.testing.laws import LAWS, Law, check
+from crmcore.policies import Policies
+from crmcore.testing.laws import LAWS, Law, Violation, check
 from crmcore.testing.living import History
+from crmcore.testing.log_laws import LOG_LAWS, check_log
 from crmcore.testing.rulebook import laws_of
 from crmcore.testing.steps import AnyDecider, Step
 
@@ -17,9 +19,9 @@ Progress = Callable[[int, int], None]
 
 
 class Breach(Value):
-    """A law that does not hold of a stream, what is wrong, and the positions of its facts."""
+    """A law that does not hold of a stream, or of the log; what is wrong, and the positions."""
 
-    stream: Stream
+    stream: Stream | None
     law: str
     what: str
     first: int
@@ -40,27 +42,45 @@ def judge(
     deciders: Sequence[AnyDecider],
     *,
     laws: Iterable[Law] = (),
-    progress: Progress | None = None,
+    answers_under: Policies | None = None,
+    progress: Progress = lambda *_: None,
 ) -> Judgement:
-    """Return where a log breaks the laws: those of every decider, of the rulebook, and `laws`."""
-    streams: dict[Stream, list[Recorded[Any]]] = defaultdict(list)
-    for fact in log:
-        streams[fact.stream].append(fact)
+    """Return where a log breaks the laws: those of every decider, of the rulebook, and `laws`.
+
+    With `answers_under` the laws of a log are asked too, which are about the answers under these
+    policies: they answer every question at several instants, which takes minutes for many facts.
+    """
+    facts = tuple(log)
+    streams = _by_stream(facts)
     by_kind, breaches = {decider.kind: decider for decider in deciders}, list[Breach]()
     wanted = {kind: _wanted(decider, laws) for kind, decider in by_kind.items()}
-    for done, (stream, facts) in enumerate(streams.items(), 1):
+    of_log = {} if answers_under is None else LOG_LAWS
+    steps = len(streams) + len(of_log)
+    for done, (stream, own) in enumerate(streams.items(), 1):
         decider = by_kind[stream.kind]
-        for broken in check(decider, lived(decider, facts), wanted[stream.kind]):
-            first, last = facts[0].position, facts[-1].position
-            breach = Breach(stream=stream, law=broken.law, what=broken.what, first=first, last=last)
-            breaches.append(breach)
-        if progress is not None:
-            progress(done, len(streams))
-    names = {name for some in wanted.values() for name in some}
-    facts_read = sum(map(len, streams.values()))
+        broken = check(decider, lived(decider, own), wanted[stream.kind])
+        breaches += (_breach(one, own, stream) for one in broken)
+        progress(done, steps)
+    for done, (name, law) in enumerate(of_log.items(), len(streams) + 1):
+        broken = check_log(answers_under or Policies(), facts, {name: law})
+        breaches += (_breach(one, facts, None) for one in broken)
+        progress(done, steps)
+    names = {*of_log, *(name for some in wanted.values() for name in some)}
     return Judgement(
-        facts=facts_read, streams=len(streams), laws=len(names), breaches=tuple(breaches)
+        facts=len(facts), streams=len(streams), laws=len(names), breaches=tuple(breaches)
     )
+
+
+def _by_stream(facts: Iterable[Recorded[Any]]) -> Mapping[Stream, list[Recorded[Any]]]:
+    streams: dict[Stream, list[Recorded[Any]]] = defaultdict(list)
+    for fact in facts:
+        streams[fact.stream].append(fact)
+    return streams
+
+
+def _breach(broken: Violation, facts: Sequence[Recorded[Any]], stream: Stream | None) -> Breach:
+    first, last = facts[0].position, facts[-1].position
+    return Breach(stream=stream, law=broken.law, what=broken.what, first=first, last=last)
 
 
 def lived(decider: AnyDecider, facts: Sequence[Recorded[Any]]) -> History:
