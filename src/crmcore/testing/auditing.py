@@ -1,6 +1,5 @@
 """The laws, asked of what an application has recorded, as they are of generated histories."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -12,6 +11,7 @@ from crmcore.policies import Policies
 from crmcore.testing.laws import LAWS, Law, Violation, check
 from crmcore.testing.living import History
 from crmcore.testing.log_laws import LOG_LAWS, check_log
+from crmcore.testing.recording import in_streams
 from crmcore.testing.rulebook import laws_of
 from crmcore.testing.steps import AnyDecider, Step
 
@@ -51,7 +51,7 @@ def judge(
     policies: they answer every question at several instants, which takes minutes for many facts.
     """
     facts = tuple(log)
-    streams = _by_stream(facts)
+    streams = in_streams(facts)
     by_kind, breaches = {decider.kind: decider for decider in deciders}, list[Breach]()
     wanted = {kind: _wanted(decider, laws) for kind, decider in by_kind.items()}
     of_log = {} if answers_under is None else LOG_LAWS
@@ -69,13 +69,6 @@ def judge(
     return Judgement(
         facts=len(facts), streams=len(streams), laws=len(names), breaches=tuple(breaches)
     )
-
-
-def _by_stream(facts: Iterable[Recorded[Any]]) -> Mapping[Stream, list[Recorded[Any]]]:
-    streams: dict[Stream, list[Recorded[Any]]] = defaultdict(list)
-    for fact in facts:
-        streams[fact.stream].append(fact)
-    return streams
 
 
 def _breach(broken: Violation, facts: Sequence[Recorded[Any]], stream: Stream | None) -> Breach:

@@ -28,7 +28,7 @@ SLOT = st.binary(min_size=SLOT_BYTES, max_size=SLOT_BYTES)
 
 def commands(decider: AnyDecider, **drawn: Unpack[Drawn]) -> SearchStrategy[Any]:
     """Return a strategy for commands on their own, which refer to nothing but what is known."""
-    cast = cast_of(decider, **drawn)
+    cast = Cast(decider, **drawn)  # one that has not rehearsed: there is nothing to get on with
 
     @st.composite
     def command(draw: Callable[..., Any]) -> Any:  # noqa: ANN401 - the decider's

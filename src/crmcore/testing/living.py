@@ -97,3 +97,8 @@ def declared(decider: AnyDecider) -> list[type]:
     """Return what a decider says can occur: commands, events and rejections."""
     unions = (decider.commands, decider.events, decider.rejections)
     return [kind for union in unions for kind in kinds(union)]
+
+
+def policy_of(decider: AnyDecider) -> Any:  # noqa: ANN401 - the decider's
+    """Return the policy that a decider was given, `partial(decide, policy=...)`; None without."""
+    return getattr(decider.decide, "keywords", {}).get("policy")

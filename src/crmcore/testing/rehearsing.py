@@ -26,7 +26,7 @@ from crmcore.domain.calendar import zone as zone_named
 from crmcore.testing.binding import Dice, Maker, Past, maker, subject
 from crmcore.testing.deriving import Overrides
 from crmcore.testing.instants import KINDS, Edge
-from crmcore.testing.living import declared, kinds, live, outcomes, take
+from crmcore.testing.living import declared, kinds, live, outcomes, policy_of, take
 from crmcore.testing.steps import ACTORS, START, AnyDecider, Step, Turn
 
 CLOCK: Sequence[timedelta] = (
@@ -322,8 +322,7 @@ def _is_there(get: Callable[[Any], Any], state: Any) -> bool:  # noqa: ANN401 - 
 
 def zone_of(decider: AnyDecider) -> tzinfo:
     """Return the business time zone of a decider that was given a policy, else UTC."""
-    policy = getattr(decider.decide, "keywords", {}).get("policy")
-    return zone_named(getattr(policy, "time_zone", "UTC"))
+    return zone_named(getattr(policy_of(decider), "time_zone", "UTC"))
 
 
 def not_drawn(strategy: SearchStrategy[Any]) -> Any:  # noqa: ANN401 - any of them

@@ -7,7 +7,7 @@ from fractions import Fraction
 from crmcore.domain.customer import credit, orders, receivables
 from crmcore.domain.money import Money
 from crmcore.testing.laws import law
-from crmcore.testing.living import History
+from crmcore.testing.living import History, policy_of
 from crmcore.testing.steps import AnyDecider
 
 
@@ -55,7 +55,7 @@ def a_limit_was_decided(_: AnyDecider, history: History) -> Iterator[str]:
 @law
 def exposure_stays_within_the_limit(decider: AnyDecider, history: History) -> Iterator[str]:
     """An order is accepted within the limit and its tolerance (rules.md CR5)."""
-    policy = getattr(decider.decide, "keywords", {}).get("policy", credit.Policy())
+    policy = policy_of(decider) or credit.Policy()
     most = Fraction(100 + policy.tolerance_percent, 100)
     for event in history.events:
         if isinstance(event, orders.OrderAccepted) and isinstance(event.limit, Money):
