@@ -1,6 +1,7 @@
 """Read, decide, append: one attempt at any number of requests, each with its own outcome."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -19,8 +20,18 @@ from crmcore.application.journal import (
     Conflict,
     Done,
     Journal,
+    StoreError,
 )
-from crmcore.application.states import Known, Remembered, States, at_first, folded
+from crmcore.application.states import (
+    ForgottenError,
+    Known,
+    Remembered,
+    States,
+    at_first,
+    folded,
+    is_due,
+    storable,
+)
 from crmcore.domain.act import Act, FutureDated, OutOfOrder
 from crmcore.domain.decider import Decider
 from crmcore.domain.recorded import Fact, Stream
@@ -109,6 +120,7 @@ def attempt(
     remembered: Remembered,
     policy: str,
     clock: Callable[[], datetime],
+    forms: Mapping[str, str] = {},
 ) -> list[Outcome]:
     """Decide every request on the same states, record what they lead to, return what came of it.
 
@@ -120,10 +132,10 @@ def attempt(
     again = {item.id for item in asked if item.again}
     done = dict(journal.done(again)) if again else {}
     new = [item for item in asked if item.id not in done]
-    decided = _decided(new, remembered, journal, policy, now)
+    decided = _decided(new, remembered, journal, policy, now, forms)
     # What is refused may have been carried out meanwhile, which is why the rules refuse it now.
     done |= journal.done(decided.refused.keys()) if decided.refused else {}
-    lost = _append(decided, remembered, journal, now)
+    lost = _append(decided, remembered, journal, now, forms)
     recorded = {
         command_id: Done(digest=commit.digest, facts=commit.facts)
         for command_id, commit in decided.commits.items()
@@ -148,26 +160,53 @@ class _Decided(NamedTuple):
 
 
 def _decided(
-    asked: Sequence[Asked], remembered: Remembered, journal: Journal, policy: str, now: datetime
+    asked: Sequence[Asked],
+    remembered: Remembered,
+    journal: Journal,
+    policy: str,
+    now: datetime,
+    forms: Mapping[str, str],
 ) -> _Decided:
     """Decide on what is remembered, and on what is recorded where no fact will prove it right."""
     deciders = {task.stream: task.decider for item in asked for task in item.request.tasks}
     states = remembered.of(deciders)
-    unread = deciders.keys() - states.keys()
     trusted = set(states)
+    states |= _read(deciders.keys() - states.keys(), deciders, journal, forms)
     while True:
-        pasts = journal.read(unread)
-        states |= {
-            stream: folded(pasts[stream], deciders[stream])
-            if stream in pasts
-            else at_first(deciders[stream])
-            for stream in unread
-        }
-        trusted -= unread
-        decided = _decided_on(dict(states), asked, policy, now)
-        unread = trusted - _proven(decided, asked)
+        try:
+            decided = _decided_on(dict(states), asked, policy, now)
+        except _ReadWhollyError as error:
+            unread, of_use = {error.stream}, dict[str, str]()
+        else:
+            unread, of_use = trusted - _proven(decided, asked), dict(forms)
         if not unread:
             return decided
+        states |= _read(unread, deciders, journal, of_use)
+        trusted -= unread
+
+
+def _read(
+    streams: Collection[Stream],
+    deciders: Mapping[Stream, Decider[Any, Any, Any]],
+    journal: Journal,
+    forms: Mapping[str, str],
+) -> States:
+    """Return where streams stand by what is recorded."""
+    pasts = journal.read(streams, forms) if streams else {}
+    return {
+        stream: folded(pasts[stream], deciders[stream])
+        if stream in pasts
+        else at_first(deciders[stream])
+        for stream in streams
+    }
+
+
+class _ReadWhollyError(Exception):
+    """What is known of a stream does not suffice to decide."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream)
+        self.stream = stream
 
 
 def _proven(decided: _Decided, asked: Sequence[Asked]) -> set[Stream]:
@@ -197,7 +236,11 @@ def _decided_on(states: States, asked: Sequence[Asked], policy: str, now: dateti
 
 
 def _append(
-    decided: _Decided, remembered: Remembered, journal: Journal, now: datetime
+    decided: _Decided,
+    remembered: Remembered,
+    journal: Journal,
+    now: datetime,
+    forms: Mapping[str, str],
 ) -> Mapping[UUID, Conflict]:
     """Record what was decided, remember where that leaves the streams, and return who lost."""
     if not decided.commits:
@@ -208,14 +251,22 @@ def _append(
     appended = journal.append(list(decided.commits.values()), at=now, tips=tips)
     lost = {stream for i in appended.lost for stream in decided.commits[i].streams}
     remembered.share(lost)
-    remembered.keep(
-        {
-            stream: states[stream]._replace(tip=tip)
-            for stream, tip in appended.tips.items()
-            if stream not in lost
-        }
-    )
+    written = {
+        stream: states[stream]._replace(tip=tip)
+        for stream, tip in appended.tips.items()
+        if stream not in lost
+    }
+    remembered.keep(written | _stored(written, journal, forms))
     return appended.lost
+
+
+def _stored(written: States, journal: Journal, forms: Mapping[str, str]) -> States:
+    """Store those states that are due; what is recorded is recorded, also where that fails."""
+    due = {s: known for s, known in written.items() if forms.get(s.kind) and is_due(known)}
+    if due:
+        with suppress(StoreError):
+            journal.store({stream: storable(known) for stream, known in due.items()}, forms)
+    return {stream: known._replace(stored=known.version) for stream, known in due.items()}
 
 
 def _outcomes(
@@ -261,24 +312,29 @@ def _decide(request: Request, states: States, policy: str) -> tuple[tuple[Fact[A
         for event in decider.decide(task.command, known.state, request.act):
             _require_storable(event, decider)
             threads = decider.threads(event)
-            at = _takes_effect(known, threads, request.act)
-            latest = {**known.latest, **dict.fromkeys(threads, at)}
-            state = decider.evolve(known.state, event)
-            known = Known(known.version + 1, state, latest, known.tip)
+            at = _takes_effect(stream, known, threads, request.act)
+            known = known._replace(
+                version=known.version + 1,
+                state=decider.evolve(known.state, event),
+                threads=known.threads.after(threads, at),
+            )
             customer = decider.customer(stream.id, known.state)
             facts.append(_fact(stream, known.version, event, at, request.act, policy, customer))
         after[stream] = known
     return tuple(facts), after
 
 
-def _takes_effect(known: Known, threads: tuple[str, ...], act: Act) -> datetime:
+def _takes_effect(stream: Stream, known: Known, threads: tuple[str, ...], act: Act) -> datetime:
     """Return when a fact takes effect; reject it if a date was stated that its thread has passed.
 
     An act of now follows what it follows, also where the clocks of two servers differ a little.
     """
     at = act.effective_at
     for thread in threads:
-        latest = known.latest.get(thread, at)
+        try:
+            latest = known.threads.before(thread, act.effective_at) or at
+        except ForgottenError as error:
+            raise _ReadWhollyError(stream) from error
         late = OutOfOrder(thread=thread, effective_at=act.effective_at, latest=latest)
         require(not act.dated or act.effective_at >= latest, late)
         at = max(at, latest)

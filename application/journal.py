@@ -80,11 +80,26 @@ class Corrupt(Value):
     why: str
 
 
+class Stored(Value):
+    """Where a stream stood at a version: derived from its facts, and nothing without them.
+
+    `tip` is the digest of the fact of that version.
+    """
+
+    version: int
+    tip: bytes
+    body: bytes
+
+
 class Past(Value):
-    """All that happened in a stream, sealed or not, and the digest that its chain ends with."""
+    """All that happened in a stream, sealed or not, and the digest that its chain ends with.
+
+    Where a state is stored, only what followed on it.
+    """
 
     facts: tuple[Fact[Any], ...]
     tip: bytes
+    stored: Stored | None = None
 
 
 class Commit(Value):
@@ -120,8 +135,26 @@ class Journal(Protocol):
     sealed. `read` and `done` see what is appended, everything else what is sealed.
     """
 
-    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Past]:
-        """Return what happened in these streams; a stream without facts is left out."""
+    def read(
+        self, streams: Collection[Stream], forms: Mapping[str, str] = {}
+    ) -> Mapping[Stream, Past]:
+        """Return what happened in these streams; a stream without facts is left out.
+
+        `forms` says by the kind of stream in which form a stored state is of use; one that is not
+        of the stream as it is recorded is of none.
+        """
+        ...
+
+    def store(self, states: Mapping[Stream, Stored], forms: Mapping[str, str]) -> None:
+        """Store where streams stand, in place of what was stored of an earlier version."""
+        ...
+
+    def stored(self) -> Sequence[Stream]:
+        """Return the streams of which a state is stored."""
+        ...
+
+    def forget_stored(self) -> int:
+        """Forget all that is stored but facts; return how many states that were."""
         ...
 
     def done(self, command_ids: Collection[UUID]) -> Mapping[UUID, Done]:

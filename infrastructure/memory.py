@@ -12,7 +12,16 @@ from uuid import UUID
 from msgspec.structs import asdict
 
 from crmcore.application.chain import GENESIS
-from crmcore.application.journal import PAGE_MAX, Appended, Commit, Conflict, Corrupt, Done, Past
+from crmcore.application.journal import (
+    PAGE_MAX,
+    Appended,
+    Commit,
+    Conflict,
+    Corrupt,
+    Done,
+    Past,
+    Stored,
+)
 from crmcore.application.verification import Progress, Verification
 from crmcore.domain.recorded import Fact, Recorded, Stream
 from crmcore.infrastructure.rows import row
@@ -31,15 +40,34 @@ class MemoryJournal:
         self._streams: dict[Stream, list[Fact[Any]]] = defaultdict(list)
         self._tips: dict[Stream, bytes] = {}
         self._done: dict[UUID, Done] = {}
+        self._stored: dict[Stream, tuple[str, Stored]] = {}
 
-    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Past]:
+    def read(
+        self, streams: Collection[Stream], forms: Mapping[str, str] = {}
+    ) -> Mapping[Stream, Past]:
         """Return what happened in these streams; a stream without facts is left out."""
         with self._lock:
-            return {
-                stream: Past(facts=tuple(self._streams[stream]), tip=self._tips[stream])
-                for stream in streams
-                if stream in self._streams
-            }
+            return {s: self._past(s, forms) for s in streams if s in self._streams}
+
+    def store(self, states: Mapping[Stream, Stored], forms: Mapping[str, str]) -> None:
+        """Store where streams stand, in place of what was stored of an earlier version."""
+        with self._lock:
+            for stream, state in states.items():
+                form, before = self._stored.get(stream, ("", None))
+                if before is None or form != forms[stream.kind] or before.version < state.version:
+                    self._stored[stream] = forms[stream.kind], state
+
+    def stored(self) -> Sequence[Stream]:
+        """Return the streams of which a state is stored."""
+        with self._lock:
+            return list(self._stored)
+
+    def forget_stored(self) -> int:
+        """Forget all that is stored but facts; return how many states that were."""
+        with self._lock:
+            count = len(self._stored)
+            self._stored.clear()
+            return count
 
     def done(self, command_ids: Collection[UUID]) -> Mapping[UUID, Done]:
         """Return what those of these commands led to that were carried out."""
@@ -133,6 +161,12 @@ class MemoryJournal:
                 return len(self._log)
             self._closed = max(self._closed, known_at)
             return bisect_right(self._log, known_at, key=lambda fact: fact.recorded_at)
+
+    def _past(self, stream: Stream, forms: Mapping[str, str]) -> Past:
+        form, state = self._stored.get(stream, ("", None))
+        stored = state if form == forms.get(stream.kind) else None
+        facts = self._streams[stream][stored.version if stored else 0 :]
+        return Past(facts=tuple(facts), tip=self._tips[stream], stored=stored)
 
     def _fits(self, commit: Commit) -> bool:
         """Tell whether the command is new, and each fact the next one of its stream."""

@@ -16,6 +16,7 @@ from crmcore.application.journal import (
     Done,
     NotSettled,
     Past,
+    Stored,
     StoreError,
 )
 from crmcore.application.verification import Progress, Verification
@@ -42,10 +43,31 @@ _PLACE_OF = """CROSS JOIN LATERAL (
 _POSITION = "b.last - b.facts + 1 + f.ordinal"
 _SEALED = f"SELECT {_POSITION}, b.recorded_at, {COLUMNS}"
 
+# A stored state is used where the fact that it stands for is of the recorded chain, and that fact
+# comes with it.
 _READ = f"""
-SELECT f.digest, {COLUMNS}
-FROM unnest(%s::text[], %s::uuid[]) AS s (kind, stream) {_FACTS_OF}
+SELECT f.digest, CASE WHEN f.version = k.version THEN k.body END, {COLUMNS}
+FROM unnest(%s::text[], %s::uuid[], %s::text[]) AS s (kind, stream, form)
+LEFT JOIN LATERAL (
+    SELECT * FROM crm.states AS k
+    WHERE k.kind = s.kind AND k.stream = s.stream AND k.form = s.form AND EXISTS (
+        SELECT FROM crm.facts AS f
+        WHERE f.kind = k.kind AND f.stream = k.stream AND f.version = k.version
+            AND f.digest = k.tip
+    ) OFFSET 0
+) AS k ON true
+CROSS JOIN LATERAL (
+    SELECT * FROM crm.facts AS f
+    WHERE f.kind = s.kind AND f.stream = s.stream AND f.version >= coalesce(k.version, 0) OFFSET 0
+) AS f
 ORDER BY f.kind, f.stream, f.version"""  # noqa: S608 - our own columns
+
+_STORE = """
+INSERT INTO crm.states AS k (kind, stream, form, version, tip, body)
+VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (kind, stream) DO UPDATE
+SET form = excluded.form, version = excluded.version, tip = excluded.tip, body = excluded.body
+WHERE k.form <> excluded.form OR k.version < excluded.version"""
 
 _DONE = f"""
 SELECT c.command_id, c.digest, {COLUMNS}
@@ -94,15 +116,32 @@ class PostgresJournal:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Past]:
+    def read(
+        self, streams: Collection[Stream], forms: Mapping[str, str] = {}
+    ) -> Mapping[Stream, Past]:
         """Return what happened in these streams; a stream without facts is left out."""
-        facts: dict[Stream, list[Fact[Any]]] = defaultdict(list)
-        tips: dict[Stream, bytes] = {}
-        for digest, *stored in self.database.query(_READ, _columns(streams)) if streams else ():
-            fact = _fact(stored)
-            facts[fact.stream].append(fact)
-            tips[fact.stream] = digest
-        return {stream: Past(facts=tuple(facts[stream]), tip=tips[stream]) for stream in facts}
+        asked = [*_columns(streams), [forms.get(stream.kind, "") for stream in streams]]
+        found: dict[Stream, list[tuple[Any, ...]]] = defaultdict(list)
+        for row in self.database.query(_READ, asked) if streams else ():
+            named = rows.Row(*row[2:])
+            found[Stream(kind=named.kind, id=named.stream)].append(row)
+        return {stream: _past(read) for stream, read in found.items()}
+
+    def store(self, states: Mapping[Stream, Stored], forms: Mapping[str, str]) -> None:
+        """Store where streams stand, in place of what was stored of an earlier version."""
+        with self.database.transaction() as connection:
+            for stream, state in sorted(states.items(), key=lambda item: str(item[0])):
+                place = [stream.kind, stream.id, forms[stream.kind]]
+                connection.execute(_STORE, [*place, state.version, state.tip, state.body])
+
+    def stored(self) -> Sequence[Stream]:
+        """Return the streams of which a state is stored."""
+        found = self.database.query("SELECT kind, stream FROM crm.states ORDER BY kind, stream")
+        return [Stream(kind=kind, id=stream) for kind, stream in found]
+
+    def forget_stored(self) -> int:
+        """Forget all that is stored but facts; return how many states that were."""
+        return len(self.database.query("DELETE FROM crm.states RETURNING 1"))
 
     def done(self, command_ids: Collection[UUID]) -> Mapping[UUID, Done]:
         """Return what those of these commands led to that were carried out."""
@@ -235,6 +274,15 @@ def _fact(stored: Sequence[Any]) -> Fact[Any]:
         return rows.fact(stored)
     except Unreadable as error:
         raise CorruptFact(None, str(error)) from error
+
+
+def _past(read: Sequence[tuple[Any, ...]]) -> Past:
+    """Return what was read of a stream: the state that is stored of it, and what followed."""
+    (digest, body, *first), tip = read[0], read[-1][0]
+    if body is None:
+        return Past(facts=tuple(_fact(row[2:]) for row in read), tip=tip)
+    stored = Stored(version=rows.Row(*first).version, tip=digest, body=body)
+    return Past(facts=tuple(_fact(row[2:]) for row in read[1:]), tip=tip, stored=stored)
 
 
 def _columns(streams: Collection[Stream]) -> list[list[Any]]:

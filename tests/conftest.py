@@ -24,6 +24,14 @@ settings.register_profile(
 settings.load_profile("crmcore")
 
 
+LONG = ("test_tutorial", "test_demo", "test_docs", "test_shell", "test_mutation", "test_real_data")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules whose tests take long: so no process waits for the last of them."""
+    items.sort(key=lambda item: Path(item.location[0]).stem not in LONG)
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """The server that DATABASE_URL names, or one that runs as long as these tests."""

@@ -65,6 +65,7 @@ GRANT INSERT (
 ) ON crm.facts TO crm_writer;
 GRANT INSERT (command_id, digest, batch, facts) ON crm.commands TO crm_writer;
 GRANT INSERT (batch) ON crm.tail TO crm_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON crm.states TO crm_writer;
 
 -- The sealer orders what is there: it sees times and digests, and nothing of what the facts say.
 GRANT SELECT (batch, ordinal, written_at, digest) ON crm.facts TO crm_sealer;

@@ -181,6 +181,9 @@ def verify(
         typer.Option("--answers", help="Ask the laws of answers, too: minutes for many facts."),
     ] = False,
     law: Laws = None,
+    states: Annotated[
+        bool, typer.Option("--states", help="Compare stored states with the facts, too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check that nothing is missing, doubled, moved or altered; the exit status is 1 if it is.
@@ -195,9 +198,12 @@ def verify(
             with _progress("verifying") as progress:
                 found = crm.verify(progress=progress)
             judged = _judged(crm, law or (), answers) if laws or law or answers else None
-        answer = found if judged is None else {"log": found, "laws": judged}
-        _print(answer, as_json, lambda: printing.verification(out, found, judged))
-        if found.problems or (judged is not None and judged.breaches):
+            astray = crm.states_astray() if states else None
+        more = {"laws": judged, "states_astray": astray}
+        told = {name: part for name, part in more.items() if part is not None}
+        answer = {"log": found, **told} if told else found
+        _print(answer, as_json, lambda: printing.verification(out, found, judged, astray))
+        if found.problems or astray or (judged is not None and judged.breaches):
             raise typer.Exit(1)
 
 

@@ -21,7 +21,7 @@ from crmcore.application.handle import (
     attempt,
 )
 from crmcore.application.journal import Conflict, Journal, StoreError
-from crmcore.application.states import Remembered
+from crmcore.application.states import Remembered, astray
 from crmcore.application.verification import Progress, Verification
 from crmcore.application.views import Difference, Row, Views
 from crmcore.domain.act import Act
@@ -34,6 +34,7 @@ from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.ticket import Ticket
 from crmcore.domain.value import CRMError, Value
 from crmcore.infrastructure.checkpoints import MemoryCheckpoints
+from crmcore.infrastructure.forms import forms_of
 from crmcore.infrastructure.memory import MemoryJournal
 from crmcore.infrastructure.sealer import INTERVAL_S, Sealer
 from crmcore.infrastructure.views import MemoryViews
@@ -101,6 +102,7 @@ class CRM:
         self._rules = tuple(rules)
         self.deciders = deciders(self.policies, self._rules)
         self._by_command = {c: d for d in self.deciders for c in get_args(d.commands)}
+        self._forms = forms_of(self.deciders)
         self._attempt = Group(
             partial(
                 attempt,
@@ -108,6 +110,7 @@ class CRM:
                 remembered=Remembered(),
                 policy=self.policies.label,
                 clock=clock,
+                forms=self._forms,
             ),
             keys=lambda asked: (asked.id, *asked.streams),
         )
@@ -386,6 +389,17 @@ class CRM:
         with suppress(StoreError, Conflict):
             self.journal.seal(self._clock())
         return self.journal.verify(progress)
+
+    def states_astray(self) -> list[Stream]:
+        """Return the streams whose stored state is not what their facts lead to: none, ever.
+
+        A state of a long stream is stored, so that a command need not read all that happened.
+        """
+        return astray(self.journal, self.deciders, self._forms)
+
+    def forget_states(self) -> int:
+        """Forget all stored states, and return how many; they are made anew by and by."""
+        return self.journal.forget_stored()
 
     # The two dates
 

@@ -1,6 +1,6 @@
 """Answers on a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from crmcore.application.consumer import Delivered
 from crmcore.application.verification import Verification
 from crmcore.crm import CRM, Known, NotFound, Rebuilt, When
 from crmcore.domain.calendar import zone
-from crmcore.domain.recorded import Recorded
+from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.value import Value
 from crmcore.intake import Report
 from crmcore.projections.projection import Answer, Facts
@@ -205,7 +205,12 @@ def consumers(out: Console, found: Mapping[str, Delivered]) -> None:
             out.print(f"{escape(name)}: {where}: {why}", soft_wrap=True)
 
 
-def verification(out: Console, found: Verification, judged: "Judgement | None" = None) -> None:
+def verification(
+    out: Console,
+    found: Verification,
+    judged: "Judgement | None" = None,
+    astray: Sequence[Stream] | None = None,
+) -> None:
     """Print what a check of the log found, and what the laws say of it."""
     for problem in found.problems[:ERRORS_SHOWN_MAX]:
         where = "" if problem.position is None else f"position {problem.position}: "
@@ -218,6 +223,10 @@ def verification(out: Console, found: Verification, judged: "Judgement | None" =
     )
     out.print(f"{found.facts} facts in {found.streams} streams, {found.seals} seals: {verdict}")
     out.print(f"position {found.position}, hash {found.hash}", soft_wrap=True)
+    for wrong in astray or ():
+        out.print(f"[red]{wrong}: its stored state is not what its facts lead to[/]")
+    if astray == []:
+        out.print("every stored state is what its facts lead to")
     if judged is not None:
         _judgement(out, judged)
 

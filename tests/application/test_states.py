@@ -18,6 +18,7 @@ from crmcore.application.states import (
     Known,
     Remembered,
     States,
+    Threads,
 )
 from crmcore.domain import customer
 from crmcore.domain.recorded import Stream
@@ -42,10 +43,12 @@ class Counting(MemoryJournal):
         super().__init__()
         self.streams_read = 0
 
-    def read(self, streams: Collection[Stream]) -> Mapping[Stream, Past]:
+    def read(
+        self, streams: Collection[Stream], forms: Mapping[str, str] = {}
+    ) -> Mapping[Stream, Past]:
         """Read, and count."""
         self.streams_read += len(streams)
-        return super().read(streams)
+        return super().read(streams, forms)
 
 
 def process(journal: MemoryJournal) -> CRM:
@@ -125,7 +128,7 @@ def stream(number: int) -> Stream:
 
 
 def states(*numbers: int) -> States:
-    return {stream(n): Known(1, n, {}, GENESIS) for n in numbers}
+    return {stream(n): Known(1, n, Threads(), GENESIS) for n in numbers}
 
 
 @pytest.fixture

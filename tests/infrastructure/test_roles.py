@@ -44,7 +44,7 @@ GROUPS = ("writer", "projector", "sealer", "auditor")
 MAY = {
     "writer": {
         "facts": "SI", "commands": "SI", "tail": "SI", "sealed": "S", "seals": "S", "head": "S",
-        "schema_version": "S",
+        "schema_version": "S", "states": "SIUD",
     },
     "projector": {
         "facts": "S", "commands": "S", "tail": "S", "sealed": "S", "seals": "S", "head": "S",
@@ -57,6 +57,7 @@ MAY = {
     "auditor": {
         "facts": "S", "commands": "S", "tail": "S", "sealed": "S", "seals": "S", "head": "S",
         "schema_version": "S", "checkpoints": "S", "parked": "S", "answers": "S",
+        "states": "S",
     },
     "stranger": {},
 }  # fmt: skip
@@ -490,7 +491,7 @@ def test_giving_the_roles_again_takes_back_what_was_added(postgres_url: str) -> 
         ):
             connection.execute(more.encode())
     assert catalog(postgres_url) != before
-    assert CRM.migrate(postgres_url, roles=True) == (3, 3)
+    assert CRM.migrate(postgres_url, roles=True) == (4, 4)
     assert catalog(postgres_url) == before
 
 
@@ -499,8 +500,8 @@ def test_of_many_who_migrate_at_once_one_makes_the_schema(postgres_url: str, opt
     url = make_conninfo(postgres_url, options=options)
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(lambda _: CRM.migrate(url, roles=True), range(4)))
-    assert sorted(made) == [(0, 3), (3, 3), (3, 3), (3, 3)]
-    assert catalog(postgres_url)["version"] == [(3,)]
+    assert sorted(made) == [(0, 4), (4, 4), (4, 4), (4, 4)]
+    assert catalog(postgres_url)["version"] == [(3,), (4,)]
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(postgres_url: str) -> None:
@@ -510,7 +511,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(postgres_url: str) -> None
             CRM.migrate(postgres_url, roles=True)
         assert connection.execute(_THERE).fetchone() == (1,)
         connection.execute("DROP TABLE crm.parked")
-    assert CRM.migrate(postgres_url) == (0, 3)
+    assert CRM.migrate(postgres_url) == (0, 4)
 
 
 @pytest.mark.parametrize("who", ["writer", "stranger"])
@@ -533,10 +534,10 @@ def test_a_login_that_may_make_roles_sets_up_a_whole_server(folder: Path) -> Non
             connection.execute("CREATE DATABASE south OWNER admin")
             with pytest.raises(Forbidden, match="permission denied to create role"):
                 CRM.migrate(north, roles=True)
-            assert CRM.migrate(north) == (0, 3)
+            assert CRM.migrate(north) == (0, 4)
             connection.execute("ALTER ROLE admin CREATEROLE")
-        assert at_once_with_a_group(south, north, "crm_owner") == (0, 3)
-        assert CRM.migrate(north, roles=True) == (3, 3)
+        assert at_once_with_a_group(south, north, "crm_owner") == (0, 4)
+        assert CRM.migrate(north, roles=True) == (4, 4)
         assert catalog(north) == catalog(south)
         with closing(CRM.open(north)) as crm:
             register(crm, ADA)

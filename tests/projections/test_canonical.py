@@ -1,8 +1,8 @@
 """Answers are canonical: the same bytes in every process, and from a log read in parts.
 
 The history is generated over all four aggregates. `told` is what it leads to, as bytes by name;
-other processes make it anew and must say the same. Impure projections are planted beside: who does
-not find them would find nothing.
+other processes decide the same requests anew and must say the same. Impure projections are planted
+beside: who does not find them would find nothing.
 """
 
 import os
@@ -26,9 +26,11 @@ import pytest
 from msgspec.structs import replace
 
 from crmcore import CRM, DisorderedLog, Policies
+from crmcore.domain.act import Act
 from crmcore.domain.customer import PlaceHold, Register
 from crmcore.domain.loyalty import Policy as LoyaltyPolicy
 from crmcore.domain.recorded import Recorded, slot_of
+from crmcore.domain.value import Value
 from crmcore.policies import deciders, lens
 from crmcore.projections.projection import (
     Facts,
@@ -46,6 +48,7 @@ from tests.projections.history import history
 
 ROOT = Path(__file__).resolve().parents[2]
 Told: TypeAlias = Mapping[str, bytes]
+Requests: TypeAlias = list[tuple[Act, list[tuple[Value, UUID]]]]
 
 POLICIES = Policies(
     time_zone="Europe/Berlin", loyalty=LoyaltyPolicy(minor_units_per_point=1, lifetime_months=3)
@@ -64,14 +67,30 @@ KINDS = ("customer", "customer", "opportunity", "ticket", "loyalty")
 
 @cache
 def log() -> Facts:
+    """What is recorded of the requests."""
+    return recorded(requests())
+
+
+def recorded(asked: Requests) -> Facts:
+    """What is recorded of what was asked for; requests may be refused."""
+    crm = CRM.in_memory(policies=POLICIES, clock=lambda: NOW)
+    for request in asked:
+        crm.carry_out([request])
+    return tuple(crm.journal.log(through=crm.position()))
+
+
+@cache
+def requests() -> Requests:
     """A history of some years: late facts, deals of nobody, times stated in three zones."""
     random, ids = Random(20260101), count(1)  # noqa: S311 - the same history every time
     crm = CRM.in_memory(
         policies=POLICIES, clock=lambda: NOW, new_id=lambda: UUID(int=next(ids) << 64)
     )
     register = Register(code="c-1", name="Ann", kind="person")
-    for command in (register, *(PlaceHold(hold=hold, reason="") for hold in HOLDS)):
-        crm.do(command, to=HELD, act=crm.act("ann", effective_at=START))
+    asked: Requests = [
+        (crm.act("ann", effective_at=START), [(command, HELD)])
+        for command in (register, *(PlaceHold(hold=hold, reason="") for hold in HOLDS))
+    ]
     for number in range(LIVES):
         owner, kind = UUID(int=random.randrange(1, CUSTOMERS + 1)), random.choice(KINDS)
         of = owner if kind == "customer" else UUID(int=owner.int << 32 | number)
@@ -81,8 +100,8 @@ def log() -> Facts:
             stated = min(step.at, NOW) - timedelta(days=random.choice((0, 0, 0, 40)))
             zone = random.choice((UTC, BERLIN, MUMBAI))
             act = crm.act(step.act.by, roles=step.act.roles, effective_at=stated.astimezone(zone))
-            crm.carry_out([(act, [(command, of)])])
-    return tuple(crm.journal.log(through=crm.position()))
+            asked.append((act, [(command, of)]))
+    return asked
 
 
 @cache
@@ -104,6 +123,7 @@ def test_the_history_is_rich() -> None:
 
 def told(parts: Sequence[Facts]) -> dict[str, bytes]:
     """What is said of a log whose parts are folded one by one; a whole log is one part."""
+    log = sorted((_in_utc(fact) for part in parts for fact in part), key=lambda f: f.position)
     states: dict[str, list[object]] = {}
     answers: dict[str, list[object]] = {}
     planted: dict[str, list[object]] = {name: [] for name in PLANTED}
@@ -119,11 +139,15 @@ def told(parts: Sequence[Facts]) -> dict[str, bytes]:
                 said = answers.setdefault(str(customer), [])
                 said += [answer(one, facts, at) for one in projections(through)]
         for name, one in PLANTED.items():
-            planted[name].append(answer(one, in_effect(log(), at), at))
-        summaries.append(summarise(whole, at, len(log()), NOW, through))
+            planted[name].append(answer(one, in_effect(log, at), at))
+        summaries.append(summarise(whole, at, len(log), NOW, through))
     in_order = {"states": sorted(states.items()), "answers": sorted(answers.items())}
-    by_name = {"facts": log(), **in_order, "summaries": summaries, **planted}
+    by_name = {"facts": log, **in_order, "summaries": summaries, **planted}
     return {name: msgspec.json.encode(what) for name, what in by_name.items()}
+
+
+def _in_utc(fact: Recorded[Any]) -> Recorded[Any]:
+    return replace(fact, effective_at=fact.effective_at.astimezone(UTC))
 
 
 def projections(through: Lens) -> tuple[Projection[Any], ...]:
@@ -176,9 +200,10 @@ try:
     locale.setlocale(locale.LC_ALL, "")
 except locale.Error:
     pass  # the system does not know this language
-import msgspec
-from tests.projections.test_canonical import log, told
-sys.stdout.buffer.write(msgspec.json.encode(told([log()])))
+import msgspec, pickle
+from tests.projections.test_canonical import recorded, told
+said = told([recorded(pickle.load(sys.stdin.buffer))])
+sys.stdout.buffer.write(msgspec.json.encode(said))
 """
 ENVIRONMENTS = (
     ("28", "ROUND_HALF_EVEN", {"PYTHONHASHSEED": "0", "TZ": "UTC", "LANG": "C.UTF-8"}),
@@ -200,11 +225,13 @@ def elsewhere() -> list[Told]:
             [sys.executable, "-c", HOSTILE, *decimals],
             env=calm | environment,
             cwd=ROOT,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         for *decimals, environment in ENVIRONMENTS
     ]
-    said = [process.communicate()[0] for process in running]
+    asked = pickle.dumps(requests())
+    said = [process.communicate(asked)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0]
     return [msgspec.json.decode(one, type=dict[str, bytes]) for one in said]
 
