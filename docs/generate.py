@@ -39,7 +39,7 @@ from crmcore.domain.money import Currency
 from crmcore.domain.pipeline import Pipeline
 from crmcore.domain.ticket import Words
 from crmcore.domain.value import Note, Ref, Text
-from crmcore.policies import Policies, deciders
+from crmcore.policies import Policies, deciders, processes
 
 DOCS = Path(__file__).parent
 REFERENCE, SCOPE = DOCS / "reference", DOCS / "explanation" / "scope.md"
@@ -88,6 +88,9 @@ def pages() -> Iterator[tuple[Path, str]]:
     modules = (customer, opportunity, ticket, loyalty)
     for module, decider in zip(modules, deciders(Policies()), strict=True):
         yield REFERENCE / f"{decider.kind}.md", "\n".join(aggregate(module, decider))
+    for decider in processes(Policies()):
+        module = sys.modules[_members(decider.commands)[0].__module__]
+        yield REFERENCE / f"{decider.kind}.md", "\n".join(aggregate(module, decider))
     yield REFERENCE / "policies.md", "\n".join(policies(Policies()))
     yield REFERENCE / "mutation.md", "\n".join(mutation(tomllib.loads(MUTANTS.read_text())))
     yield SCOPE, "\n".join(scope(SCOPE.read_text().split("\n")))
@@ -96,7 +99,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 def aggregate(module: ModuleType, decider: Decider[Any, Any, Any]) -> Iterator[str]:
     """Yield the lines of an aggregate's page."""
     commands, events, rejections = map(
-        get_args, (decider.commands, decider.events, decider.rejections)
+        _members, (decider.commands, decider.events, decider.rejections)
     )
     yield from (HEAD, "", f"# {decider.kind.capitalize()}", "", _doc(module), "")
     yield from ("## Commands", "", "What you ask for, with `crm.do(command, to=..., act=...)`.", "")
@@ -205,6 +208,10 @@ def _path(module: ModuleType, cls: type) -> str:
     home = module if cls.__name__ in getattr(module, "__all__", ()) else inspect.getmodule(cls)
     assert home is not None
     return f"{home.__name__.removeprefix('crmcore.domain.')}.{cls.__name__}"
+
+
+def _members(union: Any) -> tuple[type, ...]:  # noqa: ANN401 - a union is no class
+    return get_args(union) or (union,)
 
 
 def _values(classes: Iterable[type]) -> list[type]:

@@ -214,7 +214,8 @@ def _judged(crm: CRM, laws: Sequence[str], answers: bool) -> "Judgement":
     own = [law_named(name) for name in laws]
     with _progress("judging") as progress:
         under = crm.policies if answers else None
-        return judge(crm.feed(), crm.deciders, laws=own, answers_under=under, progress=progress)
+        rules = (*crm.deciders, *crm.processes)
+        return judge(crm.feed(), rules, laws=own, answers_under=under, progress=progress)
 
 
 @app.command()

@@ -38,7 +38,15 @@ from crmcore.infrastructure.forms import forms_of
 from crmcore.infrastructure.memory import MemoryJournal
 from crmcore.infrastructure.sealer import INTERVAL_S, Sealer
 from crmcore.infrastructure.views import MemoryViews
-from crmcore.policies import Policies, checked, credit_under, deciders, lens, lifecycle_under
+from crmcore.policies import (
+    Policies,
+    checked,
+    credit_under,
+    deciders,
+    lens,
+    lifecycle_under,
+    processes,
+)
 from crmcore.projections.projection import (
     Answer,
     Facts,
@@ -101,8 +109,11 @@ class CRM:
         self._zone = zone(self.policies.time_zone)
         self._rules = tuple(rules)
         self.deciders = deciders(self.policies, self._rules)
-        self._by_command = {c: d for d in self.deciders for c in get_args(d.commands)}
-        self._forms = forms_of(self.deciders)
+        self.processes = processes(self.policies)
+        known = (*self.deciders, *self.processes)
+        self._by_kind = {decider.kind: decider for decider in known}
+        self._by_command = {c: d for d in known for c in get_args(d.commands) or (d.commands,)}
+        self._forms = forms_of(known)
         self._attempt = Group(
             partial(
                 attempt,
@@ -395,7 +406,7 @@ class CRM:
 
         A state of a long stream is stored, so that a command need not read all that happened.
         """
-        return astray(self.journal, self.deciders, self._forms)
+        return astray(self.journal, self._by_kind.values(), self._forms)
 
     def forget_states(self) -> int:
         """Forget all stored states, and return how many; they are made anew by and by."""
@@ -432,8 +443,7 @@ class CRM:
         facts = self.stream(stream, as_of=as_of, known_at=known_at)
         if not facts:
             raise NotFound(f"nothing was known about {stream}")
-        decider = next(d for d in self.deciders if d.kind == kind)
-        return decider.fold(fact.event for fact in facts)
+        return self._by_kind[kind].fold(fact.event for fact in facts)
 
     def _request(self, act: Act, commands: Sequence[tuple[Value, UUID]]) -> Request:
         return Request(act=act, tasks=tuple(self._task(command, to) for command, to in commands))
@@ -441,7 +451,7 @@ class CRM:
     def _task(self, command: Value, to: UUID) -> Task:
         decider = self._by_command.get(type(command))
         if decider is None:
-            raise InvalidCommand(f"{type(command).__name__} is no command of any aggregate")
+            raise InvalidCommand(f"{type(command).__name__} is no command of any kind here")
         if not isinstance(to, UUID):
             raise InvalidCommand(f"{to!r} is no id of an aggregate: ids are UUIDs")
         return Task(decider=decider, stream=Stream(kind=decider.kind, id=to), command=command)

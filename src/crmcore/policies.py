@@ -1,8 +1,8 @@
 """The policies that are in force together: one named, versioned set of numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
@@ -85,6 +85,17 @@ def deciders(
         if kind not in facts or set(get_args(decider.events)) != set(get_args(facts[kind])):
             raise InvalidPolicy(f"the rules of {kind} lead to facts that cannot be stored")
     return tuple(own.get(decider.kind, decider) for decider in ours)
+
+
+Process: TypeAlias = Callable[[Policies], Decider[Any, Any, Any]]
+
+PROCESSES: tuple[Process, ...] = ()
+"""What makes the rules of each kind of process: a stream of the business that is no aggregate."""
+
+
+def processes(policies: Policies) -> tuple[Decider[Any, Any, Any], ...]:
+    """Return the rules of what is no aggregate, such as what all customers share."""
+    return tuple(process(policies) for process in PROCESSES)
 
 
 def lens(policies: Policies, population: Population, as_of: datetime) -> Lens:

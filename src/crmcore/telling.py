@@ -12,7 +12,9 @@ from crmcore.application.ids import aggregate_id
 from crmcore.domain.calendar import end_of, start_of
 from crmcore.domain.money import Money
 from crmcore.domain.recorded import Recorded, Stream
-from crmcore.intake.mapping import KINDS
+from crmcore.policies import Policies, deciders, processes
+
+KINDS = {rules.kind for known in (deciders, processes) for rules in known(Policies())}
 
 
 def customer_id(name: str) -> UUID:

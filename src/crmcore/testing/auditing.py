@@ -47,12 +47,14 @@ def judge(
 ) -> Judgement:
     """Return where a log breaks the laws: those of every decider, of the rulebook, and `laws`.
 
+    Streams of other kinds than those of the deciders are left out.
+
     With `answers_under` the laws of a log are asked too, which are about the answers under these
     policies: they answer every question at several instants, which takes minutes for many facts.
     """
     facts = tuple(log)
-    streams = in_streams(facts)
     by_kind, breaches = {decider.kind: decider for decider in deciders}, list[Breach]()
+    streams = {stream: own for stream, own in in_streams(facts).items() if stream.kind in by_kind}
     wanted = {kind: _wanted(decider, laws) for kind, decider in by_kind.items()}
     of_log = {} if answers_under is None else LOG_LAWS
     steps = len(streams) + len(of_log)

@@ -6,7 +6,7 @@ from typing import Any
 
 from crmcore.domain.decider import Decider
 from crmcore.domain.value import CRMError
-from crmcore.policies import Policies, deciders
+from crmcore.policies import Policies, deciders, processes
 from crmcore.testing.laws import Law
 from crmcore.testing.steps import AnyDecider
 
@@ -20,7 +20,8 @@ def decider_named(name: str) -> AnyDecider:
 
     Raises UnknownTarget.
     """
-    ours = {decider.kind: decider for decider in deciders(Policies())}
+    known = (*deciders(Policies()), *processes(Policies()))
+    ours = {decider.kind: decider for decider in known}
     found = ours.get(name) or _imported(name)
     made = found if isinstance(found, Decider) or not callable(found) else found()
     if not isinstance(made, Decider):
