@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeAlias
@@ -32,12 +32,11 @@ from crmcore.application.states import (
     is_due,
     storable,
 )
-from crmcore.domain.act import Act, FutureDated, OutOfOrder
+from crmcore.domain.act import Act, OutOfOrder
+from crmcore.domain.bounds import Bounds
 from crmcore.domain.decider import Decider
 from crmcore.domain.recorded import Fact, Stream
 from crmcore.domain.value import CRMError, Value, require
-
-SKEW_MAX = timedelta(minutes=5)
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _act = msgspec.json.Decoder(Act)
@@ -56,10 +55,15 @@ class Task(Value):
 
 
 class Request(Value):
-    """What is asked in one act: its tasks are carried out together or not at all."""
+    """What is asked in one act: its tasks are carried out together or not at all.
+
+    `policy` names the policies that its rules are made of, `bounds` when it may take effect.
+    """
 
     act: Act
     tasks: tuple[Task, ...]
+    policy: str
+    bounds: Bounds
 
 
 class Receipt(Value):
@@ -110,7 +114,8 @@ def checked(request: Request) -> Asked:
         raise InvalidCommand(f"the command is not well-formed: {error}") from error
     named = [(str(task.stream), task.command) for task in tasks]
     bound = (named, act.effective_at) if act.dated else named
-    return Asked(request=Request(act=act, tasks=tasks), digest=sha256(_encode(bound)).digest())
+    asked = replace(request, act=act, tasks=tasks)
+    return Asked(request=asked, digest=sha256(_encode(bound)).digest())
 
 
 def attempt(
@@ -118,7 +123,6 @@ def attempt(
     *,
     journal: Journal,
     remembered: Remembered,
-    policy: str,
     clock: Callable[[], datetime],
     forms: Mapping[str, str] = {},
 ) -> list[Outcome]:
@@ -132,7 +136,7 @@ def attempt(
     again = {item.id for item in asked if item.again}
     done = dict(journal.done(again)) if again else {}
     new = [item for item in asked if item.id not in done]
-    decided = _decided(new, remembered, journal, policy, now, forms)
+    decided = _decided(new, remembered, journal, now, forms)
     # What is refused may have been carried out meanwhile, which is why the rules refuse it now.
     done |= journal.done(decided.refused.keys()) if decided.refused else {}
     lost = _append(decided, remembered, journal, now, forms)
@@ -163,7 +167,6 @@ def _decided(
     asked: Sequence[Asked],
     remembered: Remembered,
     journal: Journal,
-    policy: str,
     now: datetime,
     forms: Mapping[str, str],
 ) -> _Decided:
@@ -174,7 +177,7 @@ def _decided(
     states |= _read(deciders.keys() - states.keys(), deciders, journal, forms)
     while True:
         try:
-            decided = _decided_on(dict(states), asked, policy, now)
+            decided = _decided_on(dict(states), asked, now)
         except _ReadWhollyError as error:
             unread, of_use = {error.stream}, dict[str, str]()
         else:
@@ -221,7 +224,7 @@ def _proven(decided: _Decided, asked: Sequence[Asked]) -> set[Stream]:
     return changed
 
 
-def _decided_on(states: States, asked: Sequence[Asked], policy: str, now: datetime) -> _Decided:
+def _decided_on(states: States, asked: Sequence[Asked], now: datetime) -> _Decided:
     """Return what each request leads to, one after the other, and why others lead to nothing."""
     commits: dict[UUID, Commit] = {}
     refused: dict[UUID, CRMError] = {}
@@ -229,7 +232,7 @@ def _decided_on(states: States, asked: Sequence[Asked], policy: str, now: dateti
         if item.id in commits:
             continue
         try:
-            commits[item.id] = _commit(item, states, policy, now)
+            commits[item.id] = _commit(item, states, now)
         except CRMError as refusal:
             refused[item.id] = refusal
     return _Decided(commits, refused, states)
@@ -291,18 +294,18 @@ def _outcomes(
     return outcomes
 
 
-def _commit(asked: Asked, states: States, policy: str, now: datetime) -> Commit:
+def _commit(asked: Asked, states: States, now: datetime) -> Commit:
     """Return what a request leads to, and move the states on."""
-    effective_at = asked.request.act.effective_at
-    require(effective_at <= now + SKEW_MAX, FutureDated(effective_at=effective_at, now=now))
-    facts, after = _decide(asked.request, states, policy)
+    request = asked.request
+    request.bounds.require(request.act, now)
+    facts, after = _decide(request, states)
     if len(facts) > FACTS_MAX:
         raise InvalidCommand(f"one act leads to {FACTS_MAX} facts at most, not to {len(facts)}")
     states |= after
     return Commit(command_id=asked.id, digest=asked.digest, streams=asked.streams, facts=facts)
 
 
-def _decide(request: Request, states: States, policy: str) -> tuple[tuple[Fact[Any], ...], States]:
+def _decide(request: Request, states: States) -> tuple[tuple[Fact[Any], ...], States]:
     """Return the facts of a request and where they leave the streams."""
     facts: list[Fact[Any]] = []
     after: States = {}
@@ -319,7 +322,7 @@ def _decide(request: Request, states: States, policy: str) -> tuple[tuple[Fact[A
                 threads=known.threads.after(threads, at),
             )
             customer = decider.customer(stream.id, known.state)
-            facts.append(_fact(stream, known.version, event, at, request.act, policy, customer))
+            facts.append(_fact(stream, known.version, event, at, request, customer))
         after[stream] = known
     return tuple(facts), after
 
@@ -357,10 +360,10 @@ def _fact(
     version: int,
     event: object,
     effective_at: datetime,
-    act: Act,
-    policy: str,
+    request: Request,
     customer: UUID | None,
 ) -> Fact[Any]:
+    act = request.act
     return Fact(
         stream=stream,
         version=version,
@@ -371,7 +374,7 @@ def _fact(
         command_id=act.command_id,
         correlation_id=act.correlation_id or act.command_id,
         causation_id=act.causation_id,
-        policy=policy,
+        policy=request.policy,
         customer=customer,
     )
 

@@ -38,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench._servers import database, library_environment
 from crmcore import CRM
 from crmcore.application.ids import aggregate_id
+from crmcore.domain.bounds import MIGRATION
 from crmcore.domain.customer import RecordPurchase, Register
 from crmcore.domain.money import parse_money
 from crmcore.infrastructure.embedded import server
@@ -180,7 +181,10 @@ def _import(crm: CRM, sales: list[Sale], file: Path | None) -> int:
     for start in range(0, len(sales), BATCH):
         crm.carry_out(
             [
-                (crm.act("bench", effective_at=s.day), [(c, s.customer) for c in _commands(s)])
+                (
+                    crm.act("bench", roles=[MIGRATION], effective_at=s.day),
+                    [(c, s.customer) for c in _commands(s)],
+                )
                 for s in sales[start : start + BATCH]
             ]
         )
@@ -190,7 +194,11 @@ def _import(crm: CRM, sales: list[Sale], file: Path | None) -> int:
 def _singly(crm: CRM, sales: list[Sale]) -> None:
     for sale in sales:
         _, purchase = _commands(sale)
-        crm.do(purchase, to=sale.customer, act=crm.act("bench", effective_at=sale.day))
+        crm.do(
+            purchase,
+            to=sale.customer,
+            act=crm.act("bench", roles=[MIGRATION], effective_at=sale.day),
+        )
 
 
 def _commands(sale: Sale) -> tuple[Register, RecordPurchase]:

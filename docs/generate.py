@@ -90,18 +90,21 @@ def pages() -> Iterator[tuple[Path, str]]:
         yield REFERENCE / f"{decider.kind}.md", "\n".join(aggregate(module, decider))
     for decider in processes(Policies()):
         module = sys.modules[_members(decider.commands)[0].__module__]
-        yield REFERENCE / f"{decider.kind}.md", "\n".join(aggregate(module, decider))
+        name = module.__name__.rpartition(".")[2]  # the kind may be that of another page
+        yield REFERENCE / f"{name}.md", "\n".join(aggregate(module, decider, name))
     yield REFERENCE / "policies.md", "\n".join(policies(Policies()))
     yield REFERENCE / "mutation.md", "\n".join(mutation(tomllib.loads(MUTANTS.read_text())))
     yield SCOPE, "\n".join(scope(SCOPE.read_text().split("\n")))
 
 
-def aggregate(module: ModuleType, decider: Decider[Any, Any, Any]) -> Iterator[str]:
-    """Yield the lines of an aggregate's page."""
+def aggregate(
+    module: ModuleType, decider: Decider[Any, Any, Any], name: str | None = None
+) -> Iterator[str]:
+    """Yield the lines of an aggregate's page, or of another name's."""
     commands, events, rejections = map(
         _members, (decider.commands, decider.events, decider.rejections)
     )
-    yield from (HEAD, "", f"# {decider.kind.capitalize()}", "", _doc(module), "")
+    yield from (HEAD, "", f"# {(name or decider.kind).capitalize()}", "", _doc(module), "")
     yield from ("## Commands", "", "What you ask for, with `crm.do(command, to=..., act=...)`.", "")
     yield from _table("Command", "Name", "What it does", module, commands)
     yield from ("", "## Facts", "", "What is recorded. The name is stored and never changes.", "")

@@ -1,5 +1,6 @@
 """Who acts, when it takes effect, on what authority and why."""
 
+from datetime import date
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
@@ -39,3 +40,17 @@ class FutureDated(Rejection):
 
     effective_at: Instant
     now: Instant
+
+
+class BackdatedTooFar(Rejection):
+    """A fact takes effect no longer ago than the policies allow."""
+
+    effective_at: Instant
+    earliest: Instant
+
+
+class BooksClosed(Rejection):
+    """Nothing takes effect on a day whose books are closed."""
+
+    effective_at: Instant
+    through: date

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias, get_args
+from typing import Any, Self, TypeAlias
 from uuid import UUID, uuid4
 
 from crmcore.application.carry_out import carry_out, carry_out_async
@@ -25,6 +25,7 @@ from crmcore.application.states import Remembered, astray
 from crmcore.application.verification import Progress, Verification
 from crmcore.application.views import Difference, Row, Views
 from crmcore.domain.act import Act
+from crmcore.domain.adoption import Adopt
 from crmcore.domain.calendar import FIRST_DAY, LAST_DAY, end_of, start_of, zone
 from crmcore.domain.customer import Customer
 from crmcore.domain.decider import Decider
@@ -33,20 +34,20 @@ from crmcore.domain.opportunity import Opportunity
 from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.ticket import Ticket
 from crmcore.domain.value import CRMError, Value
+from crmcore.in_force import (
+    ADOPTIONS,
+    Adopted,
+    Adoptions,
+    InForce,
+    policies_of,
+    stamp_of,
+)
 from crmcore.infrastructure.checkpoints import MemoryCheckpoints
 from crmcore.infrastructure.forms import forms_of
 from crmcore.infrastructure.memory import MemoryJournal
 from crmcore.infrastructure.sealer import INTERVAL_S, Sealer
 from crmcore.infrastructure.views import MemoryViews
-from crmcore.policies import (
-    Policies,
-    checked,
-    credit_under,
-    deciders,
-    lens,
-    lifecycle_under,
-    processes,
-)
+from crmcore.policies import Policies, checked, credit_under, lens, lifecycle_under
 from crmcore.projections.projection import (
     Answer,
     Facts,
@@ -85,6 +86,8 @@ class Rebuilt(Value):
 class CRM:
     """A CRM over one journal; safe to share between threads; close it, or use it in `with`.
 
+    `policies` hold for everything, whatever was adopted: what if we had these? Without them each
+    act is decided, and each date answered, under the policies adopted for it, else what ships.
     `rules` are deciders of yours, each in the place of ours of its kind: such as ours with another
     decision around it. They decide under numbers of their own, and not under those of `policies`.
     """
@@ -100,26 +103,22 @@ class CRM:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], UUID] = uuid4,
     ) -> None:
-        self.policies = checked(policies or Policies())
         self.journal = journal
         self._views = views
         self._checkpoints = checkpoints
         self._clock = clock
         self._new_id = new_id
-        self._zone = zone(self.policies.time_zone)
         self._rules = tuple(rules)
-        self.deciders = deciders(self.policies, self._rules)
-        self.processes = processes(self.policies)
-        known = (*self.deciders, *self.processes)
-        self._by_kind = {decider.kind: decider for decider in known}
-        self._by_command = {c: d for d in known for c in get_args(d.commands) or (d.commands,)}
-        self._forms = forms_of(known)
+        self._given = None if policies is None else checked(policies)
+        self._adopted = Adopted(journal, self._given, self._rules)
+        default = self._adopted.default
+        self._storable = (*default.deciders, *default.processes)  # they fold alike whoever decides
+        self._forms = forms_of(self._storable)
         self._attempt = Group(
             partial(
                 attempt,
                 journal=journal,
                 remembered=Remembered(),
-                policy=self.policies.label,
                 clock=clock,
                 forms=self._forms,
             ),
@@ -183,7 +182,7 @@ class CRM:
             "journal": self.journal,
             "views": self._views,
             "checkpoints": self._checkpoints,
-            "policies": self.policies,
+            "policies": self._given,
             "rules": self._rules,
             "clock": self._clock,
             "new_id": self._new_id,
@@ -228,7 +227,7 @@ class CRM:
         if isinstance(effective_at, datetime):
             since = _aware(effective_at)
         elif effective_at is not None:
-            since = start_of(_a_day(effective_at), self._zone)
+            since = start_of(_a_day(effective_at), self._zone(effective_at))
         else:
             since = self._clock()
         return Act(
@@ -276,6 +275,63 @@ class CRM:
         asked = [self._request(act, commands) for act, commands in requests]
         return carry_out(asked, self._attempt)
 
+    # Policies
+
+    @property
+    def policies(self) -> Policies:
+        """The policies that are in force now."""
+        return self._now.policies
+
+    @property
+    def deciders(self) -> tuple[Decider[Any, Any, Any], ...]:
+        """The rules of the four aggregates that are in force now."""
+        return self._now.deciders
+
+    @property
+    def processes(self) -> tuple[Decider[Any, Any, Any], ...]:
+        """The rules of what is no aggregate, such as the adoption of policies."""
+        return self._now.processes
+
+    def adopt(self, policies: Policies, *, act: Act, in_force_from: When = None) -> Receipt:
+        """Adopt policies from a day or an instant on (default: when the act takes effect).
+
+        Raises InvalidPolicy for what cannot be policies, and what `do` raises: Rejected without the
+        role `general_manager` or `policy_admin`, or without a higher version.
+        """
+        text = checked(policies).text
+        since = act.effective_at
+        if isinstance(in_force_from, datetime):
+            since = _aware(in_force_from)
+        elif in_force_from is not None:
+            since = start_of(_a_day(in_force_from), zone(policies.time_zone))
+        command = Adopt(policies=text, in_force_from=since)
+        try:
+            return self.do(command, to=ADOPTIONS.id, act=act)
+        finally:
+            self._adopted.forget()
+
+    def adoptions(self, *, known_at: Known = None) -> Facts:
+        """Return the facts by which policies were adopted, in the order recorded."""
+        return self.journal.stream(ADOPTIONS, through=self.position(known_at))
+
+    def policies_on(self, as_of: When = None, known_at: Known = None) -> Policies:
+        """Return the policies in force on a date, as known on another: what answers it."""
+        return self._asked(as_of, known_at)[2].policies
+
+    def policies_named(self, stamp: str) -> Policies:
+        """Return the policies that a fact names; raise NotFound if nobody adopted them here.
+
+        A fact is decided anew under these as it was decided.
+        """
+        default = self._adopted.default.policies
+        known = {one.stamp: one for one in (default, Policies())}
+        if stamp in known:
+            return known[stamp]
+        for adopted in self._adopted.recorded():
+            if stamp_of(adopted) == stamp:
+                return policies_of(adopted)
+        raise NotFound(f"no policies {stamp} were adopted here, and none ship by that name")
+
     # States and facts
 
     def customer(self, customer: UUID, *, as_of: When = None, known_at: Known = None) -> Customer:
@@ -300,13 +356,13 @@ class CRM:
 
     def history(self, customer: UUID, *, as_of: When = None, known_at: Known = None) -> Facts:
         """Return the facts of all streams of a customer, in the order in which they took effect."""
-        facts = self.journal.about(customer, through=self.position(known_at))
-        return in_effect(facts, self.instant(as_of))
+        at, position, _ = self._asked(as_of, known_at)
+        return in_effect(self.journal.about(customer, through=position), at)
 
     def stream(self, stream: Stream, *, as_of: When = None, known_at: Known = None) -> Facts:
         """Return one stream in the order in which its facts took effect."""
-        through = self.position(known_at)
-        return in_effect(self.journal.stream(stream, through=through), self.instant(as_of))
+        at, position, _ = self._asked(as_of, known_at)
+        return in_effect(self.journal.stream(stream, through=position), at)
 
     # Answers
 
@@ -314,15 +370,17 @@ class CRM:
         self, customer: UUID, *, as_of: When = None, known_at: Known = None
     ) -> Answer | None:
         """Return the lifecycle stage; None before the customer was registered."""
-        facts = self.history(customer, as_of=as_of, known_at=known_at)
-        return answer(lifecycle_under(self.policies), facts, self.instant(as_of))
+        at, position, rules = self._asked(as_of, known_at)
+        facts = in_effect(self.journal.about(customer, through=position), at)
+        return answer(lifecycle_under(rules.policies), facts, at)
 
     def credit(
         self, customer: UUID, *, as_of: When = None, known_at: Known = None
     ) -> Answer | None:
         """Return the credit level; None before the customer was registered."""
-        facts = self.history(customer, as_of=as_of, known_at=known_at)
-        return answer(credit_under(self.policies), facts, self.instant(as_of))
+        at, position, rules = self._asked(as_of, known_at)
+        facts = in_effect(self.journal.about(customer, through=position), at)
+        return answer(credit_under(rules.policies), facts, at)
 
     def value(
         self, customer: UUID, *, as_of: When = None, known_at: Known = None
@@ -331,26 +389,26 @@ class CRM:
 
         Reads the whole log for the division, so it costs as much as a summary.
         """
-        at, position = self.instant(as_of), self.position(known_at)
+        at, position, rules = self._asked(as_of, known_at)
         population = by_customer(self.journal.log(through=position), at)
-        through = lens(self.policies, population, at)
+        through = lens(rules.policies, population, at)
         facts = registered(population).get(customer, ())
         abc, rfm = (answer(tier, facts, at) for tier in (through.abc, through.rfm))
         return ValueAnswer(abc=abc, rfm=rfm) if abc and rfm else None
 
     def summary(self, *, as_of: When = None, known_at: Known = None) -> Summary:
         """Return the whole business on one page."""
-        at, position = self.instant(as_of), self.position(known_at)
+        at, position, rules = self._asked(as_of, known_at)
         log = list(self.journal.log(through=position))
         population = by_customer(log, at)
         known = log[-1].recorded_at if log else None
-        return summarise(population, at, position, known, lens(self.policies, population, at))
+        return summarise(population, at, position, known, lens(rules.policies, population, at))
 
     def rebuild(self, *, progress: Progress | None = None) -> Rebuilt:
         """Answer every question about every customer anew, and put that in the views' place."""
-        at, position = self._clock(), self.position()
+        at, position, rules = self._asked(self._clock(), None)
         population = by_customer(self.journal.log(through=position), at)
-        through = lens(self.policies, population, at)
+        through = lens(rules.policies, population, at)
         projections = (through.lifecycle, through.credit, through.abc, through.rfm)
         customers = registered(population)
         rows: list[Row] = []
@@ -406,7 +464,7 @@ class CRM:
 
         A state of a long stream is stored, so that a command need not read all that happened.
         """
-        return astray(self.journal, self._by_kind.values(), self._forms)
+        return astray(self.journal, self._storable, self._forms)
 
     def forget_states(self) -> int:
         """Forget all stored states, and return how many; they are made anew by and by."""
@@ -416,13 +474,7 @@ class CRM:
 
     def instant(self, as_of: When) -> datetime:
         """Return the instant that a question asks about: a date means its end, None means now."""
-        if as_of is None:
-            return self._clock()
-        if isinstance(as_of, datetime):
-            return _aware(as_of)
-        if not isinstance(as_of, date):
-            raise InvalidCommand(f"{as_of!r} is neither a date nor an instant")
-        return end_of(as_of, self._zone)
+        return self._instant(as_of, self._adopted.adoptions())
 
     def position(self, known_at: Known = None) -> int:
         """Return the log position up to which facts were known by then: itself, a day or now.
@@ -438,23 +490,60 @@ class CRM:
             raise NotFound(f"there is no position {known_at} yet: the log ends at {last}")
         return known_at
 
+    def _asked(self, as_of: When, known_at: Known) -> tuple[datetime, int, InForce]:
+        """Return what a question asks about: an instant, a position, and the rules of then.
+
+        All by what was known then, so that what is adopted later changes no earlier answer.
+        """
+        position = self.position(known_at)
+        adoptions = self._adopted.adoptions(position)
+        at = self._instant(as_of, adoptions)
+        return at, position, self._adopted.among(adoptions, at)
+
+    def _instant(self, as_of: When, adoptions: Adoptions) -> datetime:
+        if as_of is None:
+            return self._clock()
+        if isinstance(as_of, datetime):
+            return _aware(as_of)
+        if not isinstance(as_of, date):
+            raise InvalidCommand(f"{as_of!r} is neither a date nor an instant")
+        return end_of(as_of, self._adopted.among(adoptions, end_of(as_of, UTC)).zone)
+
+    def _zone(self, day: date) -> tzinfo:
+        """Return the zone of the policies in force at the end of a day, as that is at Greenwich."""
+        return self._adopted.on(end_of(day, UTC)).zone
+
+    @property
+    def _now(self) -> InForce:
+        return self._adopted.on(self._clock())
+
     def _state(self, kind: str, aggregate: UUID, as_of: When, known_at: Known) -> Any:  # noqa: ANN401 - the caller knows
         stream = Stream(kind=kind, id=aggregate)
         facts = self.stream(stream, as_of=as_of, known_at=known_at)
         if not facts:
             raise NotFound(f"nothing was known about {stream}")
-        return self._by_kind[kind].fold(fact.event for fact in facts)
+        decider = next(d for d in self._adopted.default.deciders if d.kind == kind)
+        return decider.fold(fact.event for fact in facts)
 
     def _request(self, act: Act, commands: Sequence[tuple[Value, UUID]]) -> Request:
-        return Request(act=act, tasks=tuple(self._task(command, to) for command, to in commands))
+        at = act.effective_at
+        is_instant = isinstance(at, datetime) and at.tzinfo is not None  # else it is refused later
+        rules = self._adopted.on(at) if is_instant else self._adopted.default
+        return Request(
+            act=act,
+            tasks=tuple(_task(rules, command, to) for command, to in commands),
+            policy=rules.stamp,
+            bounds=self.policies.bounds,  # books are closed for what is recorded from now on
+        )
 
-    def _task(self, command: Value, to: UUID) -> Task:
-        decider = self._by_command.get(type(command))
-        if decider is None:
-            raise InvalidCommand(f"{type(command).__name__} is no command of any kind here")
-        if not isinstance(to, UUID):
-            raise InvalidCommand(f"{to!r} is no id of an aggregate: ids are UUIDs")
-        return Task(decider=decider, stream=Stream(kind=decider.kind, id=to), command=command)
+
+def _task(rules: InForce, command: Value, to: UUID) -> Task:
+    decider = rules.by_command.get(type(command))
+    if decider is None:
+        raise InvalidCommand(f"{type(command).__name__} is no command of any kind here")
+    if not isinstance(to, UUID):
+        raise InvalidCommand(f"{to!r} is no id of an aggregate: ids are UUIDs")
+    return Task(decider=decider, stream=Stream(kind=decider.kind, id=to), command=command)
 
 
 def _row(customer: UUID, said: Answer) -> Row:

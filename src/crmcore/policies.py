@@ -1,14 +1,17 @@
 """The policies that are in force together: one named, versioned set of numbers."""
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from hashlib import sha256
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from crmcore.domain import customer, loyalty, opportunity, ticket
+from crmcore.domain import adoption, customer, loyalty, opportunity, ticket
+from crmcore.domain.bounds import Bounds
 from crmcore.domain.calendar import zone
 from crmcore.domain.customer import Policy as CustomerPolicy
 from crmcore.domain.decider import Decider
@@ -26,15 +29,23 @@ from crmcore.projections.value_tiers import Policy as ValuePolicy
 Some = TypeVar("Some", bound=Value)
 
 
-class Policies(Value):
-    """Every number the business may change; the name and version are recorded with each fact.
+DIGITS = 12
 
-    The time zone is the business's and holds for every part.
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Policies(Value):
+    """Every number the business may change; each fact names those that it was decided under.
+
+    The time zone is the business's and holds for every part. A fact is dated back by so many days
+    at most, and never to a day up to which the books are closed.
     """
 
     name: Ref = "default"
-    version: Annotated[int, Meta(ge=1, le=999_999)] = 1
+    version: adoption.Version = adoption.SHIPPED_VERSION
     time_zone: str = "UTC"
+    max_backdate_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
+    books_closed_through: date | None = None
     customer: CustomerPolicy = CustomerPolicy()
     opportunity: OpportunityPolicy = OpportunityPolicy()
     ticket: TicketPolicy = TicketPolicy()
@@ -45,8 +56,41 @@ class Policies(Value):
 
     @property
     def label(self) -> str:
-        """The name that facts carry."""
+        """The name and the version."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def text(self) -> str:
+        """Every number, in the one form that the digest is of: JSON in the order of names."""
+        return _canonical(self).decode()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the text, in hexadecimal digits: other numbers, another digest."""
+        return sha256(self.text.encode()).hexdigest()
+
+    @property
+    def stamp(self) -> str:
+        """What facts carry: the label, and how the digest begins."""
+        return stamp(self.name, self.version, self.digest)
+
+    @property
+    def bounds(self) -> Bounds:
+        """When an act may take effect."""
+        return Bounds(
+            max_backdate_days=self.max_backdate_days,
+            books_closed_through=self.books_closed_through,
+            time_zone=self.time_zone,
+        )
+
+
+def stamp(name: str, version: int, digest: str) -> str:
+    """Return what facts call policies.
+
+    >>> stamp("default", 2, "9f86d081884c7d659a2f")
+    'default@2+9f86d081884c'
+    """
+    return f"{name}@{version}+{digest[:DIGITS]}"
 
 
 class InvalidPolicy(CRMError):
@@ -60,10 +104,37 @@ def checked(policies: Policies) -> Policies:
         found = msgspec.json.decode(msgspec.json.encode(policies), type=Policies)
     except (ValueError, TypeError) as error:  # msgspec's errors are among them
         raise InvalidPolicy(f"the policies cannot be: {error}") from error
-    tiers = found.value_tiers
-    if tiers.a_percent > tiers.b_percent or found.credit.a_score < found.credit.b_score:
-        raise InvalidPolicy("the policies cannot be: class or grade A lies above B")
+    for contradiction in _contradictions(found):
+        raise InvalidPolicy(f"the policies cannot be: {contradiction}")
     return found
+
+
+def read(text: str) -> Policies:
+    """Return the policies that a JSON text states; InvalidPolicy if it states none.
+
+    What an earlier release did not know yet is as it is by default.
+    """
+    try:
+        return checked(msgspec.json.decode(text, type=Policies))
+    except (ValueError, RecursionError) as error:  # msgspec's errors are among them
+        raise InvalidPolicy(f"the policies cannot be read: {error}") from error
+
+
+def _contradictions(policies: Policies) -> Iterator[str]:
+    """Yield what numbers that are within their bounds contradict each other in."""
+    tiers, grades = policies.value_tiers, policies.credit
+    if tiers.a_percent > tiers.b_percent or grades.a_score < grades.b_score:
+        yield "class or grade A lies above B"
+    pipelines = policies.opportunity.pipelines
+    for label in _twice(pipeline.label for pipeline in pipelines):
+        yield f"opportunity.pipelines: two are called {label}"
+    for pipeline in pipelines:
+        for name in _twice(stage.name for stage in pipeline.stages):
+            yield f"opportunity.pipelines: two stages of {pipeline.label} are called {name}"
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, number in Counter(names).items() if number > 1]
 
 
 def deciders(
@@ -89,7 +160,22 @@ def deciders(
 
 Process: TypeAlias = Callable[[Policies], Decider[Any, Any, Any]]
 
-PROCESSES: tuple[Process, ...] = ()
+
+def _adoption(policies: Policies) -> Decider[Any, Any, Any]:
+    return adoption.decider(adoption.Policy(time_zone=policies.time_zone), _stated)
+
+
+def _stated(text: str) -> adoption.Stated | None:
+    try:
+        found = read(text)
+    except InvalidPolicy:
+        return None
+    if found.text != text:  # the digest is that of the one form
+        return None
+    return adoption.Stated(name=found.name, version=found.version, digest=found.digest)
+
+
+PROCESSES: tuple[Process, ...] = (_adoption,)
 """What makes the rules of each kind of process: a stream of the business that is no aggregate."""
 
 

@@ -40,7 +40,7 @@ def test_a_command_leads_to_facts_with_their_envelope(crm: CRM) -> None:
     assert fact.effective_at == datetime(2026, 1, 5, tzinfo=UTC)
     [recorded] = crm.history(ADA)
     assert (recorded.position, recorded.recorded_at) == (1, NOW)
-    assert (fact.actor, fact.reason, fact.policy) == ("ann", "phone call", "default@1")
+    assert (fact.actor, fact.reason, fact.policy) == ("ann", "phone call", Policies().stamp)
     assert (fact.command_id, fact.correlation_id) == (act.command_id, act.command_id)
     assert (fact.causation_id, fact.customer) == (cause, ADA)
 

@@ -95,9 +95,7 @@ def _twice_without_ids(setting: Setting) -> int:
 
 def _attempted(crm: CRM, job: Job) -> bool:
     """Attempt a command under a new id; return whether the store was reached."""
-    decide = partial(
-        attempt, journal=crm.journal, remembered=Remembered(), policy=crm.policies.label
-    )
+    decide = partial(attempt, journal=crm.journal, remembered=Remembered())
     try:
         decide([_asked(crm, job)], clock=partial(datetime.now, UTC))
     except Unreachable:
@@ -111,4 +109,6 @@ def _asked(crm: CRM, job: Job) -> Asked:
         Task(decider=decider, stream=Stream(kind="customer", id=customer), command=command)
         for command, customer in job.commands
     )
-    return checked(Request(act=crm.act("campaign", command_id=uuid4()), tasks=tasks))
+    act = crm.act("campaign", command_id=uuid4())
+    own = crm.policies
+    return checked(Request(act=act, tasks=tasks, policy=own.stamp, bounds=own.bounds))

@@ -201,7 +201,7 @@ def test_a_log_of_more_than_a_page_is_read_whole(url: str) -> None:
 
 def test_an_instant_is_stored_to_the_microsecond(url: str) -> None:
     at = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
-    with closing(CRM.open(url)) as crm:
+    with closing(CRM.open(url, clock=lambda: at)) as crm:
         act = crm.act("ann", effective_at=at)
         crm.do(customer.Register(code="a", name="Ada", kind="person"), to=ADA, act=act)
         [fact] = crm.history(ADA)

@@ -51,7 +51,9 @@ Told: TypeAlias = Mapping[str, bytes]
 Requests: TypeAlias = list[tuple[Act, list[tuple[Value, UUID]]]]
 
 POLICIES = Policies(
-    time_zone="Europe/Berlin", loyalty=LoyaltyPolicy(minor_units_per_point=1, lifetime_months=3)
+    time_zone="Europe/Berlin",
+    max_backdate_days=36_500,
+    loyalty=LoyaltyPolicy(minor_units_per_point=1, lifetime_months=3),
 )
 START, NOW = datetime(2025, 3, 1, tzinfo=UTC), datetime(2029, 6, 30, tzinfo=UTC)
 DATES = (datetime(2026, 12, 31, 22, 59, 59, tzinfo=UTC), datetime(2028, 8, 1, tzinfo=UTC), NOW)

@@ -417,7 +417,10 @@ ORDERS = st.one_of(
 
 def trading(steps: list[tuple[Command, int]], until: date | None) -> tuple[CRM, date]:
     """A customer with a limit after some trade, and its last day; what is refused is left out."""
-    tolerant = Policies(customer=customer.Policy(tolerance_percent=7, overdue_grace_days=3))
+    tolerant = Policies(
+        max_backdate_days=36_500,
+        customer=customer.Policy(tolerance_percent=7, overdue_grace_days=3),
+    )
     crm = CRM.in_memory(clock=lambda: CLOCK, policies=tolerant)
     opening: list[tuple[Command, str]] = [
         (customer.Register(code="c-1", name="Ann", kind="person"), "ann"),

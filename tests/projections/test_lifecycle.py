@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmcore import CRM
+from crmcore import CRM, Policies
 from crmcore.domain import customer
 from crmcore.domain.customer import RecordPurchase, Register
 from crmcore.domain.customer.profile import Blacklisted, Deactivated, InteractionLogged, Reactivated
@@ -409,7 +409,8 @@ DAYS = st.integers(0, 1_500).map(lambda days: date(2024, 1, 1) + timedelta(days=
 
 def recorded(days: list[date]) -> tuple[CRM, list[Answer | None]]:
     """A CRM that heard of a purchase a day, and what it said of each day when it had."""
-    crm = CRM.in_memory(clock=lambda: start(date(2040, 1, 1)))
+    patient = Policies(max_backdate_days=36_500)
+    crm = CRM.in_memory(clock=lambda: start(date(2040, 1, 1)), policies=patient)
     crm.do(
         Register(code="c-1", name="Ann", kind="person"),
         to=ANN,

@@ -67,7 +67,7 @@ def test_everything_works_on_what_was_done_and_nothing_of_it_stays(
         assert trial.position() == 3
         checked = trial.verify()
         assert (checked.facts, checked.problems) == (3, ())
-        assert receipt.facts[0].policy == "shop@1"
+        assert receipt.facts[0].policy == Policies(name="shop").stamp
     assert rows(postgres_url) == before
     assert shop.verify() == verified
     assert shop.stream(Stream(kind="customer", id=BEN)) == []
@@ -156,7 +156,7 @@ def test_another_empty_one_in_memory_is_as_good_as_rolled_back() -> None:
     crm = CRM.in_memory(policies=Policies(name="shop"), clock=lambda: NOW)
     with rollback(crm) as trial:
         register(trial, ADA)
-        assert trial.history(ADA)[0].policy == "shop@1"
+        assert trial.history(ADA)[0].policy == Policies(name="shop").stamp
     assert crm.position() == 0
     register(crm, ADA)
     with pytest.raises(TypeError, match="only PostgreSQL can roll back"), rollback(crm):

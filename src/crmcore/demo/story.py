@@ -16,6 +16,7 @@ from crmcore.application.ids import command_id
 from crmcore.application.verification import Progress
 from crmcore.crm import CRM
 from crmcore.demo.shop import write_files
+from crmcore.domain.bounds import MIGRATION
 from crmcore.domain.customer import RecordPurchase
 from crmcore.domain.money import Money
 from crmcore.domain.value import Value
@@ -84,7 +85,13 @@ def _position_of_the_late_fact(crm: CRM) -> int | None:
 
 def _late(out: Console, crm: CRM, customer: UUID, known: int) -> tuple[Answer, ...]:
     slip = RecordPurchase(purchase="slip", amount=Money(minor=189_000, currency="EUR"))
-    act = crm.act("demo", because="slip found", effective_at=date(2025, 11, 20), command_id=LATE)
+    act = crm.act(
+        "demo",
+        because="slip found",
+        roles=[MIGRATION],  # the story is of a day that is longer ago each day
+        effective_at=date(2025, 11, 20),
+        command_id=LATE,
+    )
     crm.do(slip, to=customer, act=act)
     position = _position_of_the_late_fact(crm)
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")

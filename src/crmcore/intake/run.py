@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from crmcore.crm import CRM
 from crmcore.domain.act import Act
+from crmcore.domain.bounds import MIGRATION
 from crmcore.domain.value import CRMError, Value
 from crmcore.intake.mapping import Mapping
 from crmcore.intake.plan import Planned, RowError, check, commands_by_name, plan
@@ -63,7 +64,7 @@ def import_files(
 def _request(crm: CRM, mapping: Mapping, item: Planned) -> tuple[Act, list[tuple[Value, UUID]]]:
     act = crm.act(
         item.rule.by or mapping.by,
-        roles=item.rule.roles,
+        roles=item.rule.roles | {MIGRATION},  # a file may be of any age
         because=f"{mapping.about}, {item.row.file} row {item.row.number}",
         effective_at=item.on,
         command_id=item.command_id,

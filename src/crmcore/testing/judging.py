@@ -198,13 +198,13 @@ def accepted(policies: Policies, facts: Iterable[Recorded[Any]]) -> Iterator[str
 
     The tolerance is known of those that were accepted under these policies.
     """
-    state = customer.Customer()
+    state, ours = customer.Customer(), {policies.label, policies.stamp}
     for fact in facts:
         state = customer.evolve(state, fact.event)
         if isinstance(event := fact.event, OrderAccepted):
             if (owed := exposure(state.orders, state.invoices)) != event.exposure.minor:
                 yield f"{event!r} says other than the {owed} that there is"
             most = Fraction(100 + policies.customer.tolerance_percent, 100)
-            is_ours, limit = fact.policy == policies.label, event.limit
+            is_ours, limit = fact.policy in ours, event.limit
             if is_ours and isinstance(limit, Money) and not event.exposure <= limit.times(most):
                 yield f"{event!r} is beyond the limit"

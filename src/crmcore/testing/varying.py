@@ -74,12 +74,23 @@ def _field(field: mi.Field) -> SearchStrategy[Any]:
     return st.integers(low, max(low, min(high, usual))) | st.integers(low, high)
 
 
+def _with_own_names(pipeline: Any) -> Any:  # noqa: ANN401 - a pipeline
+    stages = {stage.name: stage for stage in pipeline.stages}
+    return replace(pipeline, stages=tuple(stages.values()))
+
+
 def _default(field: mi.Field) -> Any:  # noqa: ANN401 - of any field
     return field.default_factory() if field.default is NODEFAULT else field.default
 
 
 def _consistent(policy: Any, overrides: Mapping[str, object]) -> Any:  # noqa: ANN401 - of its type
-    """Return a policy whose pairs of numbers are in order, by one that nobody fixed."""
+    """Return a policy whose pairs of numbers are in order, by one that nobody fixed.
+
+    Pipelines, and the stages of each, have names of their own.
+    """
+    if hasattr(policy, "pipelines") and "pipelines" not in overrides:
+        own = {pipeline.label: _with_own_names(pipeline) for pipeline in policy.pipelines}
+        policy = replace(policy, pipelines=tuple(own.values()))
     for low, high in ORDERED:
         if hasattr(policy, low) and hasattr(policy, high):
             least, most = getattr(policy, low), getattr(policy, high)
