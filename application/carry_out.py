@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic, sleep
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ PAUSE_S = 0.002
 PAUSE_S_MAX = 1.0
 PATIENCE_S = 60
 
+Found = TypeVar("Found")
 Attempt: TypeAlias = Callable[[Sequence[Asked]], list[Outcome]]
 AsyncAttempt: TypeAlias = Callable[[Sequence[Asked]], Awaitable[list[Outcome]]]
 
@@ -47,6 +48,21 @@ async def carry_out_async(requests: Sequence[Request], attempt: AsyncAttempt) ->
         except Unreachable as error:
             rounds.missed(error)
     return rounds.outcomes
+
+
+def patiently(read: Callable[[], Found]) -> Found:
+    """Return what is read, at the last of ATTEMPTS_MAX attempts to reach the store."""
+    for attempts in range(1, ATTEMPTS_MAX):
+        try:
+            return read()
+        except Unreachable:
+            sleep(_pause_s(attempts))
+    return read()
+
+
+def _pause_s(attempts: int) -> float:
+    """Return how long to wait after so many attempts: longer each time."""
+    return min(PAUSE_S_MAX, PAUSE_S * 2**attempts)
 
 
 class _Rounds:
@@ -89,5 +105,5 @@ class _Rounds:
     def _again(self, asked: Sequence[Asked]) -> None:
         """Look first next time whether it was carried out, after a longer pause each time."""
         self._attempts += 1
-        self.pause_s = min(PAUSE_S_MAX, PAUSE_S * 2**self._attempts)
+        self.pause_s = _pause_s(self._attempts)
         self.asked = [replace(item, again=True) for item in asked]

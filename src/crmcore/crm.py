@@ -1,5 +1,6 @@
 """The facade: commands in, facts and answers out, over one store."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, tzinfo
@@ -262,6 +263,8 @@ class CRM:
         Cancelling it takes nothing back: asking again under the same command id tells what became
         of it.
         """
+        if self._adopted.is_stale:
+            await asyncio.to_thread(self._adopted.adoptions)
         request = self._request(act, [(command, to)])
         [outcome] = await carry_out_async([request], self._attempt_async)
         if isinstance(outcome, CRMError):

@@ -6,6 +6,7 @@ from functools import lru_cache
 from time import monotonic
 from typing import Any, TypeAlias, get_args
 
+from crmcore.application.carry_out import patiently
 from crmcore.application.ids import aggregate_id
 from crmcore.application.journal import Journal
 from crmcore.domain.adoption import PolicyAdopted, in_force
@@ -98,15 +99,20 @@ class Adopted:
             return ()
         if through is not None:
             return [fact.event for fact in self._journal.stream(ADOPTIONS, through=through)]
-        until, known = self._known
-        if self._clock() >= until:
+        _, known = self._known
+        if self.is_stale:
             known = self.recorded()
             self._known = self._clock() + REMEMBERED_S, known
         return known
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the next look reads the store."""
+        return not self._is_given and self._clock() >= self._known[0]
+
     def recorded(self) -> Adoptions:
         """Return everything that was ever adopted, read anew."""
-        past = self._journal.read([ADOPTIONS]).get(ADOPTIONS)
+        past = patiently(lambda: self._journal.read([ADOPTIONS])).get(ADOPTIONS)
         return [fact.event for fact in past.facts] if past else []
 
     def forget(self) -> None:
