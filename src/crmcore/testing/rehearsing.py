@@ -23,6 +23,7 @@ from msgspec.structs import fields
 
 from crmcore.domain.act import Act
 from crmcore.domain.calendar import zone as zone_named
+from crmcore.domain.value import Rejection
 from crmcore.testing.binding import Dice, Maker, Past, maker, subject
 from crmcore.testing.deriving import Overrides
 from crmcore.testing.instants import KINDS, Edge
@@ -130,12 +131,18 @@ class Cast:
         random = Random(0)  # noqa: S311 - the same every time
         found: dict[Goal, tuple[Turn, ...]] = {}
         wanted, in_vain = set(declared(self.decider)), 0
+        gone_on = Counter[Goal]()
         patience = PATIENCE * len(wanted)
         while in_vain < (ENOUGH if wanted <= {what for _, what in found} else patience):
             in_vain += 1
             stuck = [goal for goal in found if not self._got_on[goal[0]]]
-            ahead = random.choice([list(found), list(found)[-LATE:], stuck])
+            # Behind a refusal it is as it was before: what happened is worth going on from.
+            happened = [goal for goal in found if not issubclass(goal[1], Rejection)]
+            seldom = sorted(happened, key=lambda goal: gone_on[goal])[:1]
+            ahead = random.choice([seldom, seldom, list(found)[-LATE:], stuck])
             goal = random.choice(ahead) if ahead else None
+            if goal:
+                gone_on[goal] += 1
             way = found[goal] if goal else ()
             among = random.choice([self.kinds, self._few(way, random, self._got_on)])
             for goal, turns in self._rehearse(way, among, found, random):
