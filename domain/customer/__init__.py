@@ -11,7 +11,17 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from crmcore.domain.act import Act
-from crmcore.domain.customer import credit, orders, profile, receivables, sales
+from crmcore.domain.customer import (
+    access,
+    credit,
+    follow_ups,
+    orders,
+    ownership,
+    profile,
+    receivables,
+    sales,
+)
+from crmcore.domain.customer.access import DenyAccess, GrantAccess, Grants, RevokeAccess
 from crmcore.domain.customer.card import (
     BankAccount,
     Contact,
@@ -33,11 +43,21 @@ from crmcore.domain.customer.credit import (
     RequestLimit,
     WithdrawRequest,
 )
+from crmcore.domain.customer.follow_ups import CompleteFollowUp, FollowUps, PlanFollowUp
 from crmcore.domain.customer.orders import (
     AcceptOrder,
     CancelOrder,
     Orders,
 )
+from crmcore.domain.customer.ownership import (
+    AssignOwner,
+    ClaimFromPool,
+    Ownership,
+    RecycleToPool,
+    ReleaseToPool,
+    TransferOwner,
+)
+from crmcore.domain.customer.ownership import Policy as OwnershipPolicy
 from crmcore.domain.customer.profile import (
     Blacklist,
     ChangeBankAccounts,
@@ -75,6 +95,7 @@ from crmcore.domain.value import Value, require
 __all__ = [
     "AcceptOrder",
     "ApproveLimit",
+    "AssignOwner",
     "BankAccount",
     "Blacklist",
     "CancelOrder",
@@ -84,40 +105,53 @@ __all__ = [
     "ChangeRegistration",
     "ChangeSites",
     "ChangeTerms",
+    "ClaimFromPool",
     "Command",
+    "CompleteFollowUp",
     "Contact",
     "Customer",
     "Deactivate",
+    "DenyAccess",
     "DisputeInvoice",
     "Event",
+    "GrantAccess",
     "IssueCreditNote",
     "IssueInvoice",
     "LogInteraction",
     "LowerLimit",
     "OverrideGrade",
+    "OwnershipPolicy",
     "PlaceHold",
+    "PlanFollowUp",
     "Policy",
     "Reactivate",
     "Reason",
     "ReceivePayment",
     "RecordInvestigation",
     "RecordPurchase",
+    "RecycleToPool",
     "Register",
     "Registration",
     "RejectLimit",
     "ReleaseHold",
+    "ReleaseToPool",
     "RequestLimit",
     "ResolveDispute",
     "ReturnPurchase",
     "Revenue",
+    "RevokeAccess",
     "Site",
     "Terms",
+    "TransferOwner",
     "WithdrawRequest",
+    "access",
     "credit",
     "decide",
     "decider",
     "evolve",
+    "follow_ups",
     "orders",
+    "ownership",
     "profile",
     "receivables",
     "sales",
@@ -125,11 +159,15 @@ __all__ = [
 
 Command: TypeAlias = (
     sales.Command | orders.Command | receivables.Command | credit.Command | profile.Command
-)
-Event: TypeAlias = sales.Event | orders.Event | receivables.Event | credit.Event | profile.Event
+    | ownership.Command | access.Command | follow_ups.Command
+)  # fmt: skip
+Event: TypeAlias = (
+    sales.Event | orders.Event | receivables.Event | credit.Event | profile.Event
+    | ownership.Event | access.Event | follow_ups.Event
+)  # fmt: skip
 Reason: TypeAlias = (
     sales.Reason | orders.Reason | receivables.Reason | credit.Reason | profile.Reason
-    | CurrencyMismatch
+    | ownership.Reason | access.Reason | follow_ups.Reason | CurrencyMismatch
 )  # fmt: skip
 
 
@@ -141,11 +179,67 @@ class Customer(Value):
     purchases: Purchases = ()
     orders: Orders = ()
     invoices: Invoices = ()
+    ownership: Ownership = Ownership()
+    grants: Grants = ()
+    follow_ups: FollowUps = ()
 
 
-def decide(command: Command, customer: Customer, act: Act, policy: Policy) -> tuple[Event, ...]:
+STANDARD = OwnershipPolicy()
+
+
+def decide(
+    command: Command,
+    customer: Customer,
+    act: Act,
+    policy: Policy,
+    owning: OwnershipPolicy = STANDARD,
+) -> tuple[Event, ...]:
     """Return what happens when this command meets this customer."""
     require(customer.profile.is_registered or isinstance(command, Register), NotRegistered())
+    if isinstance(command, ownership.Command | access.Command | follow_ups.Command):
+        return _decide_on_care(command, customer, act, owning)
+    events = _decide(command, customer, act, policy)
+    if isinstance(command, LogInteraction):
+        return (*events, *ownership.followed_up(customer.ownership, act, owning))
+    if any(map(_is_deal, events)):
+        return (*events, *ownership.dealt(customer.ownership, act, owning))
+    return events
+
+
+def _decide_on_care(
+    command: ownership.Command | access.Command | follow_ups.Command,
+    customer: Customer,
+    act: Act,
+    owning: OwnershipPolicy,
+) -> tuple[Event, ...]:
+    """Return who looks after the customer from now on, or has done so."""
+    if isinstance(command, access.Command):
+        return access.decide(command, customer.grants, customer.ownership, act, owning)
+    if isinstance(command, follow_ups.Command):
+        events = follow_ups.decide(command, customer.follow_ups, act)
+        done = isinstance(command, CompleteFollowUp)
+        return (*events, *(ownership.followed_up(customer.ownership, act, owning) if done else ()))
+    if isinstance(command, ClaimFromPool | AssignOwner):
+        status = customer.profile.status
+        require(status == "active", NotActive(status=status))
+    bought = any(purchase.amount.minor > 0 for purchase in customer.purchases)
+    won = bool(bought or customer.orders or customer.invoices)
+    return ownership.decide(command, customer.ownership, act, owning, won=won)
+
+
+def _is_deal(event: Event) -> bool:
+    if isinstance(event, sales.PurchaseRecorded):
+        return event.amount.minor > 0
+    return isinstance(event, orders.OrderAccepted | InvoiceIssued)
+
+
+def _decide(
+    command: sales.Command | orders.Command | receivables.Command | credit.Command
+    | profile.Command,
+    customer: Customer,
+    act: Act,
+    policy: Policy,
+) -> tuple[Event, ...]:  # fmt: skip
     day = policy.day(act)
     if isinstance(command, sales.Command):
         return sales.decide(command, customer.purchases, day)
@@ -179,15 +273,23 @@ def evolve(customer: Customer, event: Event) -> Customer:
         return replace(customer, orders=orders.evolve(customer.orders, event))
     if isinstance(event, credit.Event):
         return replace(customer, credit=credit.evolve(customer.credit, event))
+    if isinstance(event, ownership.Event):
+        return replace(customer, ownership=ownership.evolve(customer.ownership, event))
+    if isinstance(event, access.Event):
+        return replace(customer, grants=access.evolve(customer.grants, event))
+    if isinstance(event, follow_ups.Event):
+        return replace(customer, follow_ups=follow_ups.evolve(customer.follow_ups, event))
     return replace(customer, profile=profile.evolve(customer.profile, event))
 
 
-def decider(policy: Policy) -> Decider[Command, Customer, Event]:
-    """Return the customer rules under this policy."""
+def decider(
+    policy: Policy, owning: OwnershipPolicy = STANDARD
+) -> Decider[Command, Customer, Event]:
+    """Return the customer rules under these policies: of credit, and of who looks after whom."""
     return Decider(
         kind="customer",
         initial=Customer(),
-        decide=partial(decide, policy=policy),
+        decide=partial(decide, policy=policy, owning=owning),
         evolve=evolve,
         customer=lambda own_id, _: own_id,
         commands=Command,
@@ -214,11 +316,15 @@ def _threads(event: Event) -> tuple[str, ...]:
             return ("standing",)
         case profile.CustomerRegistered() | profile.IdentityChanged():
             return ("name",)
-        case profile.InteractionLogged():
-            return ()
+        case profile.InteractionLogged() | ownership.FollowedUp() | ownership.DealMade():
+            return ()  # of these the latest counts, in whatever order they are recorded
+        case follow_ups.FollowUpPlanned(follow_up=name) | follow_ups.FollowUpDone(follow_up=name):
+            return (f"follow-up {name}",)
         case _:
             if isinstance(event, receivables.Event):
                 return (f"invoice {event.invoice}",)
+            if isinstance(event, ownership.Event | access.Event):
+                return ("owner",) if isinstance(event, ownership.Event) else ("access",)
             return ("limit",) if isinstance(event, credit.Event) else (type(event).__name__,)
 
 

@@ -189,7 +189,7 @@ class AlreadyRegistered(Rejection):
 
 
 class NotActive(Rejection):
-    """Only an active customer orders on account, or is deactivated."""
+    """Only an active customer orders on account, is put in somebody's charge, or is deactivated."""
 
     status: str
 

@@ -7,7 +7,18 @@ from uuid import UUID
 import pytest
 
 from crmcore.domain import customer, loyalty, opportunity, ticket
-from crmcore.domain.customer import Registration, Terms, credit, orders, profile, receivables, sales
+from crmcore.domain.customer import (
+    Registration,
+    Terms,
+    access,
+    credit,
+    follow_ups,
+    orders,
+    ownership,
+    profile,
+    receivables,
+    sales,
+)
 from crmcore.domain.lots import Lot
 from crmcore.domain.money import Money
 
@@ -75,6 +86,35 @@ OF_A_CUSTOMER: list[tuple[customer.Event, tuple[str, ...]]] = [
     (profile.SitesChanged(sites=()), ("SitesChanged",)),
     (profile.BankAccountsChanged(bank_accounts=()), ("BankAccountsChanged",)),
     (profile.ContactsChanged(contacts=()), ("ContactsChanged",)),
+    (
+        ownership.OwnerAssigned(
+            owner="a", how="claimed", at=LOT.vests_at, protected_until=None, won=False
+        ),
+        ("owner",),
+    ),
+    (ownership.ReleasedToPool(owner="a", reason="", at=LOT.vests_at), ("owner",)),
+    (ownership.RecycledToPool(owner="a", rule="no_deal", at=LOT.vests_at), ("owner",)),
+    (ownership.FollowedUp(at=LOT.vests_at), ()),
+    (ownership.DealMade(at=LOT.vests_at), ()),
+    (
+        follow_ups.FollowUpPlanned(follow_up="f", due_on=DAY, what="", planned_by="a"),
+        ("follow-up f",),
+    ),
+    (follow_ups.FollowUpDone(follow_up="f", outcome=""), ("follow-up f",)),
+    (
+        access.AccessGranted(
+            who="a", level="read", until=None, at=LOT.vests_at, granted_by="b", authority="owner"
+        ),
+        ("access",),
+    ),
+    (
+        access.AccessDenied(who="a", until=None, at=LOT.vests_at, denied_by="b", authority="owner"),
+        ("access",),
+    ),
+    (
+        access.AccessRevoked(who="a", at=LOT.vests_at, revoked_by="b", authority="owner"),
+        ("access",),
+    ),
 ]
 OF_AN_ACCOUNT: list[tuple[loyalty.Event, tuple[str, ...]]] = [
     (loyalty.PointsEarned(source="s", amount=ONE, lot=LOT), ()),

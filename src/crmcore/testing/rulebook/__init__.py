@@ -13,11 +13,11 @@ from crmcore.domain import opportunity as opportunities
 from crmcore.domain import ticket as tickets
 from crmcore.testing.laws import Law
 from crmcore.testing.living import kinds
-from crmcore.testing.rulebook import customer, loyalty, opportunity, ticket
+from crmcore.testing.rulebook import customer, loyalty, opportunity, ownership, ticket
 from crmcore.testing.steps import AnyDecider
 
 RULEBOOK: Mapping[str, tuple[Law, ...]] = {
-    "customer": customer.LAWS,
+    "customer": (*customer.LAWS, *ownership.LAWS),
     "opportunity": opportunity.LAWS,
     "ticket": ticket.LAWS,
     "loyalty": loyalty.LAWS,
