@@ -62,7 +62,7 @@ def patiently(read: Callable[[], Found]) -> Found:
 
 def _pause_s(attempts: int) -> float:
     """Return how long to wait after so many attempts: longer each time."""
-    return min(PAUSE_S_MAX, PAUSE_S * 2**attempts)
+    return min(PAUSE_S_MAX, PAUSE_S * 2.0**attempts)
 
 
 class _Rounds:
