@@ -1,25 +1,22 @@
 """The command line: the same verbs as the facade, for people and, with --json, for programs."""
 
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from crmcore import printing
-from crmcore.crm import CRM, DEFAULT_STORE, Known, NotFound, When
-from crmcore.domain.value import CRMError
+from crmcore import policy_cli, printing
+from crmcore.crm import CRM, DEFAULT_STORE, Known, NotFound
 from crmcore.infrastructure.database import migration_script
 from crmcore.intake import import_files, load_mapping, ready_mappings
 from crmcore.telling import customer_id, stream_of
+from crmcore.terminal import AsOf, Json, Store, answering, err, out, print_answer, when
 
 if TYPE_CHECKING:
     from crmcore.testing.auditing import Judgement
@@ -33,15 +30,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="An event-sourced CRM: what was known, when, by which rule, on whose word.",
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+app.add_typer(policy_cli.app, name="policy")
 
-Store: TypeAlias = Annotated[
-    str, typer.Option("--store", "-s", help="A PostgreSQL URL, or an embedded server's directory.")
-]
-AsOf: TypeAlias = Annotated[
-    str | None, typer.Option("--as-of", help="The business date asked about, such as 2025-12-31.")
-]
 KnownAt: TypeAlias = Annotated[
     str | None,
     typer.Option("--known-at", help="What was known by this date, instant or log position."),
@@ -49,7 +39,6 @@ KnownAt: TypeAlias = Annotated[
 Laws: TypeAlias = Annotated[
     list[str] | None, typer.Option("--law", help="MODULE:NAME of a law of yours; may be repeated.")
 ]
-Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 
 
 @app.command(
@@ -66,11 +55,11 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Import files by a mapping; the exit status is 1 if any row did not go in."""
-    with _answering():
+    with answering():
         rules = load_mapping(mapping)
         with CRM.open(store) as crm, _progress("importing") as progress:
             report = import_files(crm, rules, files, progress=progress)
-        _print(report, as_json, lambda: printing.report(out, report))
+        print_answer(report, as_json, lambda: printing.report(out, report))
         if report.errors:
             raise typer.Exit(1)
 
@@ -87,9 +76,9 @@ def show(
 
     Example: crmcore show cdnow:0001 --as-of 1997-12-31
     """
-    with _answering(), CRM.open(store, create=False) as crm:
-        card = printing.card(crm, customer_id(customer), _when(as_of), _known(known_at))
-        _print(card, as_json, lambda: printing.show(out, crm, card))
+    with answering(), CRM.open(store, create=False) as crm:
+        card = printing.card(crm, customer_id(customer), when(as_of), _known(known_at))
+        print_answer(card, as_json, lambda: printing.show(out, crm, card))
 
 
 @app.command()
@@ -106,15 +95,15 @@ def history(
 
     Example: crmcore history opportunity:pipeline:1C1I7A6R
     """
-    with _answering(), CRM.open(store, create=False) as crm:
-        when, known, found = _when(as_of), _known(known_at), stream_of(stream)
+    with answering(), CRM.open(store, create=False) as crm:
+        at, known, found = when(as_of), _known(known_at), stream_of(stream)
         if found is not None:
-            facts = crm.stream(found, as_of=when, known_at=known)
+            facts = crm.stream(found, as_of=at, known_at=known)
         else:
-            facts = crm.history(customer_id(stream), as_of=when, known_at=known)
+            facts = crm.history(customer_id(stream), as_of=at, known_at=known)
         if not facts:
             raise NotFound(f"nothing was known about {stream}")
-        _print(facts, as_json, lambda: printing.history(out, crm, facts))
+        print_answer(facts, as_json, lambda: printing.history(out, crm, facts))
 
 
 @app.command()
@@ -128,9 +117,9 @@ def summary(
 
     Example: crmcore summary --as-of 1998-06-30 --json
     """
-    with _answering(), CRM.open(store, create=False) as crm:
-        found = crm.summary(as_of=_when(as_of), known_at=_known(known_at))
-        _print(found, as_json, lambda: printing.summary(out, found))
+    with answering(), CRM.open(store, create=False) as crm:
+        found = crm.summary(as_of=when(as_of), known_at=_known(known_at))
+        print_answer(found, as_json, lambda: printing.summary(out, found))
 
 
 @app.command()
@@ -139,10 +128,10 @@ def rebuild(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
 
     Example: crmcore rebuild --store postgresql://localhost/crm
     """
-    with _answering(), CRM.open(store, create=False) as crm:
+    with answering(), CRM.open(store, create=False) as crm:
         with _progress("rebuilding") as progress:
             rebuilt = crm.rebuild(progress=progress)
-        _print(rebuilt, as_json, lambda: printing.rebuilt(out, rebuilt))
+        print_answer(rebuilt, as_json, lambda: printing.rebuilt(out, rebuilt))
 
 
 @app.command()
@@ -162,12 +151,12 @@ def migrate(
     """
     if sql:
         script = migration_script(roles=roles)
-        _print(script, as_json, lambda: typer.echo(script, nl=False))
+        print_answer(script, as_json, lambda: typer.echo(script, nl=False))
         return
-    with _answering():
+    with answering():
         before, after = CRM.migrate(store, roles=roles)
         found = {"before": before, "after": after}
-        _print(found, as_json, lambda: out.print(f"schema version {before} -> {after}"))
+        print_answer(found, as_json, lambda: out.print(f"schema version {before} -> {after}"))
 
 
 @app.command()
@@ -193,7 +182,7 @@ def verify(
 
     Example: crmcore verify --store postgresql://localhost/crm
     """
-    with _answering():
+    with answering():
         with CRM.open(store, create=False) as crm:
             with _progress("verifying") as progress:
                 found = crm.verify(progress=progress)
@@ -202,7 +191,7 @@ def verify(
         more = {"laws": judged, "states_astray": astray}
         told = {name: part for name, part in more.items() if part is not None}
         answer = {"log": found, **told} if told else found
-        _print(answer, as_json, lambda: printing.verification(out, found, judged, astray))
+        print_answer(answer, as_json, lambda: printing.verification(out, found, judged, astray))
         if found.problems or astray or (judged is not None and judged.breaches):
             raise typer.Exit(1)
 
@@ -247,7 +236,7 @@ def check(
     except ModuleNotFoundError as missing:
         err.print(f'crmcore: {missing}: install "crmcore[testing]"', style="red", markup=False)
         raise typer.Exit(2) from missing
-    with _answering():
+    with answering():
         rules, own = decider_named(decider), [law_named(name) for name in law or ()]
         with _progress("trying") as progress:
             trial = attempt(
@@ -259,7 +248,7 @@ def check(
                 progress=progress,
                 roles=tuple(role or ()),
             )
-        _print(trial, as_json, lambda: printing.trial(out, trial))
+        print_answer(trial, as_json, lambda: printing.trial(out, trial))
         if trial.broken:
             raise typer.Exit(1)
 
@@ -277,9 +266,9 @@ def feed(
 
     Example: crmcore feed --after 1000 --follow --json
     """
-    with _answering(), CRM.open(store, create=False) as crm, _until_interrupted():
+    with answering(), CRM.open(store, create=False) as crm, _until_interrupted():
         for fact in crm.feed(after=after, follow=follow):
-            _print(fact, as_json, partial(printing.fact, out, fact))
+            print_answer(fact, as_json, partial(printing.fact, out, fact))
 
 
 @app.command()
@@ -288,9 +277,9 @@ def consumers(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
 
     Example: crmcore consumers --store postgresql://localhost/crm
     """
-    with _answering(), CRM.open(store, create=False) as crm:
+    with answering(), CRM.open(store, create=False) as crm:
         found = {one.name: one.progress() for one in crm.consumers()}
-        _print(found, as_json, lambda: printing.consumers(out, found))
+        print_answer(found, as_json, lambda: printing.consumers(out, found))
 
 
 @app.command()
@@ -305,12 +294,12 @@ def seal(
 
     Example: crmcore seal --follow --store postgresql://sealer@localhost/crm
     """
-    with _answering(), CRM.open(store, create=False) as crm:
+    with answering(), CRM.open(store, create=False) as crm:
         if follow:
             with _until_interrupted(), crm.sealing() as sealer:
                 sealer.wait()
         position = crm.position()
-        _print({"position": position}, as_json, lambda: out.print(f"sealed up to {position}"))
+        print_answer({"position": position}, as_json, lambda: out.print(f"sealed up to {position}"))
 
 
 @app.command()
@@ -329,20 +318,10 @@ def demo(
     """
     from crmcore.demo.story import tell
 
-    with _answering():
+    with answering():
         told = tell(Console(quiet=True) if as_json else out, directory, store, _progress)
         if as_json:
-            _print(told, as_json, lambda: None)
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Turn an error of the library into one sentence and the exit status 1."""
-    try:
-        yield
-    except CRMError as error:
-        err.print(f"crmcore: {error}", style="red", markup=False)
-        raise typer.Exit(1) from error
+            print_answer(told, as_json, lambda: None)
 
 
 @contextmanager
@@ -373,29 +352,8 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _print(answer: Any, as_json: bool, show: Callable[[], None]) -> None:  # noqa: ANN401 - anything
-    if as_json:
-        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
-    else:
-        show()
-
-
-def _when(text: str | None) -> When:
-    return None if text is None else _parsed(text, "--as-of")
-
-
 def _known(text: str | None) -> Known:
     """Return a log position for digits alone, else a date or an instant."""
     if text is not None and text.isdecimal() and len(text) <= POSITION_DIGITS_MAX:
         return int(text)
-    return None if text is None else _parsed(text, "--known-at")
-
-
-def _parsed(text: str, option: str) -> date | datetime:
-    for parse in (date.fromisoformat, datetime.fromisoformat):
-        try:
-            return parse(text)
-        except ValueError:
-            continue
-    wanted = f"{text!r} is no date such as 2025-12-31, nor an instant with a time zone"
-    raise typer.BadParameter(wanted, param_hint=option)
+    return when(text, "--known-at")

@@ -324,14 +324,14 @@ class CRM:
     def policies_named(self, stamp: str) -> Policies:
         """Return the policies that a fact names; raise NotFound if nobody adopted them here.
 
-        A fact is decided anew under these as it was decided.
+        A fact is decided anew under these as it was decided. Facts of before there were digests
+        name the label alone.
         """
-        default = self._adopted.default.policies
-        known = {one.stamp: one for one in (default, Policies())}
-        if stamp in known:
-            return known[stamp]
+        for policies in (self._adopted.default.policies, Policies()):
+            if stamp in {policies.stamp, policies.label}:
+                return policies
         for adopted in self._adopted.recorded():
-            if stamp_of(adopted) == stamp:
+            if stamp in {stamp_of(adopted), f"{adopted.name}@{adopted.version}"}:
                 return policies_of(adopted)
         raise NotFound(f"no policies {stamp} were adopted here, and none ship by that name")
 

@@ -102,7 +102,12 @@ def checked(policies: Policies) -> Policies:
     try:
         zone(policies.time_zone)
         found = msgspec.json.decode(msgspec.json.encode(policies), type=Policies)
-    except (ValueError, TypeError) as error:  # msgspec's errors are among them
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:  # msgspec's are among them
         raise InvalidPolicy(f"the policies cannot be: {error}") from error
     for contradiction in _contradictions(found):
         raise InvalidPolicy(f"the policies cannot be: {contradiction}")

@@ -10,12 +10,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from crmcore.application.consumer import Delivered
+from crmcore.application.handle import Receipt
 from crmcore.application.verification import Verification
 from crmcore.crm import CRM, Known, NotFound, Rebuilt, When
 from crmcore.domain.calendar import zone
 from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.value import Value
 from crmcore.intake import Report
+from crmcore.policies import Policies, stamp
+from crmcore.policy_files import Change
 from crmcore.projections.projection import Answer, Facts
 from crmcore.projections.summary import Counts, Summary
 from crmcore.telling import day_text, sentence, who_and_why
@@ -136,6 +139,44 @@ def history(out: Console, crm: CRM, facts: Facts) -> None:
             _told(sentence(fact.event), who_and_why(fact)),
         )
     out.print(table)
+
+
+def adopted(out: Console, policies: Policies, receipt: Receipt) -> None:
+    """Print what came of an adoption."""
+    for fact in receipt.facts:
+        since = day_text(fact.event.in_force_from, zone(policies.time_zone))
+        out.print(f"{escape(policies.stamp)} is in force from {since} on")
+    if not receipt.facts:
+        out.print(f"{escape(policies.stamp)} was adopted before")
+
+
+def adoptions(out: Console, facts: Facts) -> None:
+    """Print which policies were adopted, one a line."""
+    table = _table("#", "policies", "in force from", "recorded", "on whose word")
+    for fact in facts:
+        event = fact.event
+        named = stamp(event.name, event.version, event.digest)
+        since, recorded = event.in_force_from, fact.recorded_at
+        table.add_row(
+            str(fact.position),
+            escape(named),
+            since.isoformat(" ", "minutes"),
+            recorded.isoformat(" ", "seconds")[:19],
+            escape(who_and_why(fact)),
+        )
+    out.print(table)
+
+
+def changes(out: Console, found: Sequence[Change]) -> None:
+    """Print the numbers in which policies differ, one a line."""
+    table = _table("number", "before", "after")
+    for change in found:
+        table.add_row(escape(change.key), *(_shown(one) for one in (change.before, change.after)))
+    out.print(table if found else "they are the same")
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else escape(str(value))
 
 
 def summary(out: Console, found: Summary) -> None:

@@ -1,0 +1,58 @@
+"""What the commands of the command line share: where they print, and how they say no."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+import typer
+from rich.console import Console
+
+from crmcore.crm import When
+from crmcore.domain.value import CRMError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Store: TypeAlias = Annotated[
+    str, typer.Option("--store", "-s", help="A PostgreSQL URL, or an embedded server's directory.")
+]
+AsOf: TypeAlias = Annotated[
+    str | None, typer.Option("--as-of", help="The business date asked about, such as 2025-12-31.")
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn an error of the library into one sentence and the exit status 1."""
+    try:
+        yield
+    except CRMError as error:
+        err.print(f"crmcore: {error}", style="red", markup=False)
+        raise typer.Exit(1) from error
+
+
+def print_answer(answer: Any, as_json: bool, show: Callable[[], None]) -> None:  # noqa: ANN401 - anything
+    """Print an answer as one JSON value, or as people read it."""
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
+    else:
+        show()
+
+
+def when(text: str | None, option: str = "--as-of") -> When:
+    """Return the date or the instant that an option states."""
+    return None if text is None else _parsed(text, option)
+
+
+def _parsed(text: str, option: str) -> date | datetime:
+    for parse in (date.fromisoformat, datetime.fromisoformat):
+        try:
+            return parse(text)
+        except ValueError:
+            continue
+    wanted = f"{text!r} is no date such as 2025-12-31, nor an instant with a time zone"
+    raise typer.BadParameter(wanted, param_hint=option)
