@@ -3,12 +3,11 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from typer.testing import CliRunner, Result
@@ -50,9 +49,9 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(postgres_url: str) -> Iterator[str]:
+def store(postgres_url: str) -> str:
     CRM.migrate(postgres_url)
-    yield postgres_url
+    return postgres_url
 
 
 # Files
@@ -74,6 +73,7 @@ def test_every_number_is_said_to_be_what_it_may_be() -> None:
     assert [line for line in lines if "  # " not in line] == []
 
 
+@settings(max_examples=20)
 @given(any_policies(Policies))
 def test_x3_policies_go_into_a_file_and_come_back_the_same(drawn: Policies) -> None:
     policies = loads(toml(drawn))
@@ -84,10 +84,12 @@ def test_x3_policies_go_into_a_file_and_come_back_the_same(drawn: Policies) -> N
 
 @given(st.text(max_size=40))
 def test_no_text_does_more_than_fail(text: str) -> None:
+    said = ""
     try:
-        assert isinstance(loads(text), Policies)
+        loads(text)
     except InvalidPolicy as error:
-        assert len(str(error)) < 1_000
+        said = str(error)
+    assert len(said) < 1_000
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_names_of_stages_and_pipelines_are_their_own(pipelines: list[Pipeline], 
 @pytest.mark.parametrize(
     "policies",
     [
-        Policies(loyalty=loyalty.Policy(minor_units_per_point=10**30)),
+        Policies(loyalty=loyalty.Policy(minor_units_per_point=10**5_000)),
         Policies(loyalty=loyalty.Policy(lifetime_months=0)),
         Policies(credit=CreditPolicy(a_score=500)),
         Policies(value_tiers=ValuePolicy(a_percent=96)),
