@@ -22,7 +22,7 @@ PHASES = [phase for phase in Phase if phase is not Phase.explain]
 
 # What PostgreSQL and JSON can hold.
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-SAMPLES = ("a", "b", "a-1", "b-2", "USD", "EUR", "UTC", "Ann", "a remark")
+SAMPLES = ("a", "b", "a-1", "b-2", "USD", "EUR", "CN", "UTC", "Ann", "a remark")
 TEXT_LENGTH = 20
 ITEMS = 4
 INT64 = 2**63

@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache, partial
 from itertools import repeat
 from operator import attrgetter
 from random import Random
+from re import findall
 from typing import Any, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
@@ -106,7 +107,10 @@ class Cast:
         self._luck: Mapping[tuple[type, str], int] = {}
         self._tally: dict[tuple[int, Any, type], list[int]] = defaultdict(lambda: [0, 0])
         self._hopeless: dict[tuple[int, Any], set[type]] = defaultdict(set)
-        self._words = {k: {subject(field.name) for field in fields(k)} for k in self.kinds}
+        self._words = {
+            kind: {subject(field.name) for field in fields(kind)} | _name_words(kind)
+            for kind in self.kinds
+        }
         self._tried: Counter[type] = Counter()
         self._got_on: Counter[type] = Counter()
 
@@ -146,7 +150,8 @@ class Cast:
             way = found[goal] if goal else ()
             among = random.choice([self.kinds, self._few(way, random, self._got_on)])
             for goal, turns in self._rehearse(way, among, found, random):
-                found[goal], in_vain = self._shortened(goal, turns), 0
+                in_vain = in_vain if goal[1] in {what for _, what in found} else 0
+                found[goal] = self._shortened(goal, turns)
         return {what: way for (_, what), way in reversed(found.items())}
 
     def past(self, draw: Callable[[SearchStrategy[Any]], Any]) -> Past:
@@ -243,8 +248,8 @@ class Cast:
     def _about(self, kind: type) -> list[type]:
         """Return the kinds that share a word with this one which few others have.
 
-        The words of a kind are those of its fields, of the facts that it leads to, and of what
-        refuses it: so what is missing, or in the way, leads to where it is told.
+        The words of a kind are those of its name and fields, of the facts that it leads to, and of
+        what refuses it: so what is missing, or in the way, leads to where it is told.
         """
         shared = Counter(word for words in self._words.values() for word in words)
         rare = {word for word in self._words[kind] if shared[word] <= FEW}
@@ -285,7 +290,7 @@ class Cast:
         """
         kind, got_on = type(step.command), bool(step.events)
         for said in (*step.events, *([step.rejected] if step.rejected else [])):
-            self._words[kind].update(map(subject, said.__struct_fields__))
+            self._words[kind].update(map(subject, said.__struct_fields__), _name_words(type(said)))
         self._tried[kind] += 1
         self._got_on[kind] += got_on
         seen = self._seen(step.before)
@@ -298,6 +303,11 @@ class Cast:
             expected = tally[0] * self._got_on[kind] / self._tried[kind]
             is_hopeless = not tally[1] and expected >= HOPELESS
             (set.add if is_hopeless else set.discard)(self._hopeless[one], kind)
+
+
+def _name_words(kind: type) -> set[str]:
+    """Return the words of a type's name: `InvestigationDue` is about an investigation."""
+    return {word.lower() for word in findall(r"[A-Z][a-z]+", kind.__name__)}
 
 
 def _goals(step: Step) -> list[Goal]:
