@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
+from typing import get_args
 from uuid import UUID
 
 from hypothesis import given
@@ -253,7 +254,10 @@ CALM = loyalty.decider(Policy(minor_units_per_point=1, points_min=2))
 
 
 GAPS = st.sampled_from([timedelta(days=days) for days in (0, 1, 9, 170)])
-HISTORIES = histories(CALM, overrides={"minor": range(1, 41), "points": range(1, 41)})
+PLAIN = (Enrol, Earn, Redeem, ReverseRedemption, RecordExpiry)
+OTHERS = {kind: 0 for kind in get_args(CALM.commands) if kind not in PLAIN}
+SMALL = {"minor": range(1, 41), "points": range(1, 41), "order": (None,)}
+HISTORIES = histories(CALM, overrides=SMALL, weights=OTHERS)
 
 
 class Coin:
@@ -331,7 +335,7 @@ def test_l2_points_issued_are_points_left_spent_lapsed_or_forfeited(history: His
                 balance += sum(part.points for part in restored)
             case PointsExpired(allocations=gone):
                 balance -= sum(part.points for part in gone)
-            case Enrolled():
+            case _:
                 pass
     assert sum(held.points for held in CALM.fold(history.events).lots) == balance
 

@@ -117,7 +117,7 @@ OF_A_CUSTOMER: list[tuple[customer.Event, tuple[str, ...]]] = [
     ),
 ]
 OF_AN_ACCOUNT: list[tuple[loyalty.Event, tuple[str, ...]]] = [
-    (loyalty.PointsEarned(source="s", amount=ONE, lot=LOT), ()),
+    (loyalty.PointsEarned(source="s", amount=ONE, lot=LOT), ("sale s",)),
     (loyalty.Enrolled(customer=UUID(int=1)), ()),
     (
         loyalty.PointsRedeemed(redemption="r", reward="mug", points=1, allocations=(LOT,)),

@@ -1,6 +1,7 @@
 """What the rules say of answers: tiers, stages, points and limits, written down once more."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
@@ -9,10 +10,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from crmcore.domain import customer, lead, loyalty, opportunity
+from crmcore.domain import customer, lead, opportunity
 from crmcore.domain.customer import profile, receivables, sales
 from crmcore.domain.customer.orders import OrderAccepted, exposure
-from crmcore.domain.lots import Lots
 from crmcore.domain.money import Money
 from crmcore.domain.recorded import Recorded
 from crmcore.policies import Policies, lens, lifecycle_under
@@ -26,6 +26,7 @@ from crmcore.projections.projection import (
     verdict,
 )
 from crmcore.projections.summary import summarise
+from crmcore.testing.rulebook.ledger import Ledger
 
 LOOKS = 1_000
 AMOUNTS = (1, 100_000)
@@ -172,25 +173,11 @@ def points(policies: Policies, population: Population, at: datetime) -> Iterator
 
 def unbalanced(facts: Iterable[Recorded[Any]], at: datetime, said: int) -> Iterator[str]:
     """Yield that points are not the sum of what events say of lots that can be spent (L22)."""
-    summed = sum(_moved(fact.event, at) for fact in facts)
-    if summed != said:
+    ledgers: dict[Any, Ledger] = defaultdict(Ledger)
+    for fact in facts:
+        ledgers[fact.stream].enter(fact.event)
+    if (summed := sum(ledger.usable(at) for ledger in ledgers.values())) != said:
         yield f"there are {said} points at {at}, and what happened comes to {summed}"
-
-
-def _moved(event: object, at: datetime) -> int:
-    match event:
-        case loyalty.PointsEarned(lot=lot):
-            return _alive((lot,), at)
-        case loyalty.RedemptionReversed(restored=restored):
-            return _alive(restored, at)
-        case loyalty.PointsRedeemed(allocations=gone) | loyalty.PointsExpired(allocations=gone):
-            return -_alive(gone, at)
-        case _:
-            return 0
-
-
-def _alive(lots: Lots, at: datetime) -> int:
-    return sum(lot.points for lot in lots if lot.vests_at <= at < lot.expires_at)
 
 
 def accepted(policies: Policies, facts: Iterable[Recorded[Any]]) -> Iterator[str]:
