@@ -108,17 +108,21 @@ def at_most(lots: Iterable[Lot], points: int) -> Lots:
 def less(lots: Lots, gone: Lots) -> Lots:
     """Return what is left of lots after points are gone; a lot without points is no lot."""
     out = {part.number: part.points for part in gone}
-    left = ((lot, lot.points - out.get(lot.number, 0)) for lot in lots)
-    return tuple(replace(lot, points=points) for lot, points in left if points > 0)
+    return tuple(
+        replace(lot, points=lot.points - out[lot.number]) if lot.number in out else lot
+        for lot in lots
+        if lot.points > out.get(lot.number, 0)
+    )
 
 
 def more(lots: Lots, back: Lots) -> Lots:
     """Return lots after points went back to the lots they came from (rules.md L6)."""
-    points = {lot.number: lot.points for lot in lots}
-    merged = {lot.number: lot for lot in (*lots, *back)}
+    merged = {lot.number: lot for lot in lots}
     for part in back:
-        points[part.number] = points.get(part.number, 0) + part.points
-    return tuple(replace(lot, points=points[number]) for number, lot in merged.items())
+        there = merged.get(part.number)
+        points = part.points + (there.points if there else 0)
+        merged[part.number] = replace(there or part, points=points)
+    return tuple(merged.values())
 
 
 def numbered(lots: Iterable[Lot], ever: int) -> Lots:
