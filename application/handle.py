@@ -36,7 +36,7 @@ from crmcore.domain.act import Act, OutOfOrder
 from crmcore.domain.bounds import Bounds
 from crmcore.domain.decider import Decider
 from crmcore.domain.recorded import Fact, Stream
-from crmcore.domain.value import CRMError, Value, require
+from crmcore.domain.value import CRMError, Rejected, Value, require
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _act = msgspec.json.Decoder(Act)
@@ -309,10 +309,10 @@ def _decide(request: Request, states: States) -> tuple[tuple[Fact[Any], ...], St
     """Return the facts of a request and where they leave the streams."""
     facts: list[Fact[Any]] = []
     after: States = {}
-    for task in request.tasks:
+    for place, task in enumerate(request.tasks):
         stream, decider = task.stream, task.decider
         known = after.get(stream) or states[stream]
-        for event in decider.decide(task.command, known.state, request.act):
+        for event in _events(task, known.state, request.act, place):
             _require_storable(event, decider)
             threads = decider.threads(event)
             at = _takes_effect(stream, known, threads, request.act)
@@ -325,6 +325,16 @@ def _decide(request: Request, states: States) -> tuple[tuple[Fact[Any], ...], St
             facts.append(_fact(stream, known.version, event, at, request, customer))
         after[stream] = known
     return tuple(facts), after
+
+
+def _events(task: Task, state: Any, act: Act, place: int) -> Sequence[Any]:  # noqa: ANN401 - the decider's
+    """Return what the rules lead to; a refusal says whose it is of several commands."""
+    try:
+        found: Sequence[Any] = task.decider.decide(task.command, state, act)
+    except Rejected as refusal:
+        refusal.place = place
+        raise
+    return found
 
 
 def _takes_effect(stream: Stream, known: Known, threads: tuple[str, ...], act: Act) -> datetime:

@@ -10,6 +10,11 @@ def aggregate_id(kind: str, source: str, key: str) -> UUID:
     return uuid5(_NAMESPACE, f"{kind}/{source}/{key}")
 
 
+def refused_id(command: UUID) -> UUID:
+    """Return the id under which it is kept that a command was refused, however often it is."""
+    return uuid5(_NAMESPACE, f"refused/{command}")
+
+
 def command_id(source: str, row: str, command: str) -> UUID:
     """Return the id of the command that a row of a source stands for, however often it is read."""
     return uuid5(_NAMESPACE, f"command/{source}/{row}/{command}")

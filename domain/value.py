@@ -50,13 +50,17 @@ class CRMError(Exception):
 
 
 class Rejected(CRMError):
-    """A business rule said no, and nothing was recorded."""
+    """A business rule said no, and nothing was recorded.
+
+    `place` tells which of the commands of one act was refused, counted from 0.
+    """
 
     def __init__(self, rejection: Rejection) -> None:
         self.rejection = rejection
         self.code = type(rejection).__name__
         self.rule = type(rejection).__doc__ or self.code
         self.facts = asdict(rejection)
+        self.place = 0
         details = ", ".join(f"{name}: {value}" for name, value in self.facts.items())
         super().__init__(f"{self.rule} ({details})" if details else self.rule)
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
-from crmcore import CRM, Recorded
+from crmcore import CRM, Money, Recorded, Rejected
 from crmcore.cli import app
 from crmcore.domain import customer
 
@@ -56,6 +56,7 @@ def test_every_command_explains_itself_with_an_example() -> None:
         "verify",
         "feed",
         "consumers",
+        "security",
         "seal",
     ):
         said = run(command, "--help")
@@ -245,3 +246,20 @@ def test_a_process_that_seals_can_be_interrupted(store: str) -> None:
         sealer.send_signal(signal.SIGINT)
         assert sealer.communicate(timeout=60)[0] == "sealed up to 5\n"
     assert sealer.returncode == 0
+
+
+def test_who_tried_what_they_may_not_is_listed(store: str) -> None:
+    assert "nobody tried" in run("security", "--store", store).output
+    with CRM.open(store) as crm:
+        ada = next(crm.feed()).stream
+        approve = customer.ApproveLimit(request="r-1", amount=Money(minor=5, currency="EUR"))
+        with pytest.raises(Rejected):
+            crm.do(approve, to=ada.id, act=crm.act("ben"))
+    for arguments in ((), (str(ada.id),), (str(ada),)):
+        said = " ".join(run("security", *arguments, "--store", store).output.split())
+        assert "ben (no role)" in said
+        assert "NotAuthorised" in said
+    assert answer("security", "shop:K2", "--store", store) == []
+    facts = answer("security", "--store", store)
+    assert isinstance(facts, list)
+    assert [one["event"]["attempt"]["command"] for one in facts] == ["customer.approve_limit"]

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from crmcore import policy_cli, printing
 from crmcore.crm import CRM, DEFAULT_STORE, Known, NotFound
+from crmcore.domain.recorded import Stream
 from crmcore.infrastructure.database import migration_script
 from crmcore.intake import import_files, load_mapping, ready_mappings
 from crmcore.telling import customer_id, stream_of
@@ -280,6 +281,27 @@ def consumers(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
     with answering(), CRM.open(store, create=False) as crm:
         found = {one.name: one.progress() for one in crm.consumers()}
         print_answer(found, as_json, lambda: printing.consumers(out, found))
+
+
+@app.command()
+def security(
+    stream: Annotated[
+        str | None, typer.Argument(help="A customer as for `show`, or a stream as for `history`.")
+    ] = None,
+    store: Store = DEFAULT_STORE,
+    known_at: KnownAt = None,
+    as_json: Json = False,
+) -> None:
+    """List who tried what they may not, which rule refused it, and on what.
+
+    Example: crmcore security --store postgresql://localhost/crm
+    """
+    with answering(), CRM.open(store, create=False) as crm:
+        of = None if stream is None else stream_of(stream)
+        if stream is not None and of is None:
+            of = Stream(kind="customer", id=customer_id(stream))
+        facts = crm.refused(of, known_at=_known(known_at))
+        print_answer(facts, as_json, lambda: printing.refused(out, facts))
 
 
 @app.command()

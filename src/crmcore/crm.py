@@ -58,6 +58,7 @@ from crmcore.projections.projection import (
     registered,
 )
 from crmcore.projections.summary import Summary, summarise
+from crmcore.security_log import KIND, attempts_at, refusals
 
 When: TypeAlias = date | datetime | None
 Known: TypeAlias = int | date | datetime | None
@@ -267,6 +268,9 @@ class CRM:
             await asyncio.to_thread(self._adopted.adoptions)
         request = self._request(act, [(command, to)])
         [outcome] = await carry_out_async([request], self._attempt_async)
+        with suppress(CRMError):  # the caller's own error is the one that matters
+            denied = refusals([request], [outcome], self._rules_now, self._clock)
+            await carry_out_async(denied, self._attempt_async)
         if isinstance(outcome, CRMError):
             raise outcome
         return outcome
@@ -276,24 +280,27 @@ class CRM:
     ) -> list[Outcome]:
         """Carry many acts out in few transactions; each has its own receipt or its own error."""
         asked = [self._request(act, commands) for act, commands in requests]
-        return carry_out(asked, self._attempt)
+        outcomes = carry_out(asked, self._attempt)
+        with suppress(CRMError):  # the callers' own errors are those that matter
+            carry_out(refusals(asked, outcomes, self._rules_now, self._clock), self._attempt)
+        return outcomes
 
     # Policies
 
     @property
     def policies(self) -> Policies:
         """The policies that are in force now."""
-        return self._now.policies
+        return self._rules_now().policies
 
     @property
     def deciders(self) -> tuple[Decider[Any, Any, Any], ...]:
         """The rules of the four aggregates that are in force now."""
-        return self._now.deciders
+        return self._rules_now().deciders
 
     @property
     def processes(self) -> tuple[Decider[Any, Any, Any], ...]:
         """The rules of what is no aggregate, such as the adoption of policies."""
-        return self._now.processes
+        return self._rules_now().processes
 
     def adopt(self, policies: Policies, *, act: Act, in_force_from: When = None) -> Receipt:
         """Adopt policies from a day or an instant on (default: when the act takes effect).
@@ -366,6 +373,17 @@ class CRM:
         """Return one stream in the order in which its facts took effect."""
         at, position, _ = self._asked(as_of, known_at)
         return in_effect(self.journal.stream(stream, through=position), at)
+
+    def refused(self, of: Stream | None = None, *, known_at: Known = None) -> Facts:
+        """Return who tried what they may not: of one stream, or of all, in the order recorded.
+
+        Of all it reads the whole log.
+        """
+        through = self.position(known_at)
+        if of is not None:
+            return self.journal.stream(attempts_at(of), through=through)
+        log = self.journal.log(through=through)
+        return [fact for fact in log if fact.stream.kind == KIND]
 
     # Answers
 
@@ -516,8 +534,7 @@ class CRM:
         """Return the zone of the policies in force at the end of a day, as that is at Greenwich."""
         return self._adopted.on(end_of(day, UTC)).zone
 
-    @property
-    def _now(self) -> InForce:
+    def _rules_now(self) -> InForce:
         return self._adopted.on(self._clock())
 
     def _state(self, kind: str, aggregate: UUID, as_of: When, known_at: Known) -> Any:  # noqa: ANN401 - the caller knows

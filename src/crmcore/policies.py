@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from crmcore.domain import adoption, customer, loyalty, opportunity, ticket
+from crmcore.domain import adoption, customer, loyalty, opportunity, security, ticket
 from crmcore.domain.bounds import Bounds
 from crmcore.domain.calendar import zone
 from crmcore.domain.customer import Policy as CustomerPolicy
@@ -180,7 +180,7 @@ def _stated(text: str) -> adoption.Stated | None:
     return adoption.Stated(name=found.name, version=found.version, digest=found.digest)
 
 
-PROCESSES: tuple[Process, ...] = (_adoption,)
+PROCESSES: tuple[Process, ...] = (_adoption, lambda _: security.decider())
 """What makes the rules of each kind of process: a stream of the business that is no aggregate."""
 
 

@@ -167,6 +167,22 @@ def adoptions(out: Console, facts: Facts) -> None:
     out.print(table)
 
 
+def refused(out: Console, facts: Facts) -> None:
+    """Print who tried what they may not, one attempt a line."""
+    table = _table("#", "recorded", "who", "tried", "refused by")
+    for fact in facts:
+        attempt = fact.event.attempt
+        details = ", ".join(f"{one.name} {one.value}" for one in attempt.details)
+        table.add_row(
+            str(fact.position),
+            fact.recorded_at.isoformat(" ", "seconds")[:19],
+            escape(f"{attempt.by} ({', '.join(attempt.roles) or 'no role'})"),
+            _told(attempt.command, f"{attempt.kind}:{attempt.to}"),
+            _told(attempt.code, details),
+        )
+    out.print(table if facts else "nobody tried what they may not")
+
+
 def changes(out: Console, found: Sequence[Change]) -> None:
     """Print the numbers in which policies differ, one a line."""
     table = _table("number", "before", "after")
