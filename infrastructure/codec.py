@@ -9,12 +9,21 @@ from typing import Any, TypeAlias, get_args
 
 import msgspec
 
-from crmcore.domain import adoption, customer, loyalty, opportunity, security, ticket
+from crmcore.domain import (
+    adoption,
+    customer,
+    identity,
+    loyalty,
+    opportunity,
+    portfolio,
+    security,
+    ticket,
+)
 from crmcore.domain.value import CRMError
 
 Event: TypeAlias = (
     customer.Event | loyalty.Event | opportunity.Event | ticket.Event  # of the aggregates
-    | adoption.Event | security.Event  # of processes
+    | adoption.Event | security.Event | identity.Event | portfolio.Event  # of processes
 )  # fmt: skip
 Form: TypeAlias = Mapping[str, Any]
 Upcasters: TypeAlias = Mapping[tuple[str, int], Callable[[Form], Form]]

@@ -15,11 +15,13 @@ from crmcore.domain.customer import (
     access,
     credit,
     follow_ups,
+    merging,
     orders,
     ownership,
     profile,
     receivables,
     sales,
+    verified,
 )
 from crmcore.domain.customer.access import DenyAccess, GrantAccess, Grants, RevokeAccess
 from crmcore.domain.customer.card import (
@@ -44,6 +46,15 @@ from crmcore.domain.customer.credit import (
     WithdrawRequest,
 )
 from crmcore.domain.customer.follow_ups import CompleteFollowUp, FollowUps, PlanFollowUp
+from crmcore.domain.customer.merging import (
+    Absorb,
+    Held,
+    MarkNotDuplicate,
+    MergeInto,
+    Merges,
+    Separate,
+    Unmerge,
+)
 from crmcore.domain.customer.orders import (
     AcceptOrder,
     CancelOrder,
@@ -88,11 +99,14 @@ from crmcore.domain.customer.sales import (
     RecordPurchase,
     ReturnPurchase,
 )
+from crmcore.domain.customer.tax_id import TaxId
+from crmcore.domain.customer.verified import GiveUpTaxId, VerifyTaxId
 from crmcore.domain.decider import Decider
 from crmcore.domain.money import CurrencyMismatch, Money, one_currency
 from crmcore.domain.value import Value, require
 
 __all__ = [
+    "Absorb",
     "AcceptOrder",
     "ApproveLimit",
     "AssignOwner",
@@ -114,11 +128,15 @@ __all__ = [
     "DenyAccess",
     "DisputeInvoice",
     "Event",
+    "GiveUpTaxId",
     "GrantAccess",
+    "Held",
     "IssueCreditNote",
     "IssueInvoice",
     "LogInteraction",
     "LowerLimit",
+    "MarkNotDuplicate",
+    "MergeInto",
     "OverrideGrade",
     "OwnershipPolicy",
     "PlaceHold",
@@ -140,9 +158,13 @@ __all__ = [
     "ReturnPurchase",
     "Revenue",
     "RevokeAccess",
+    "Separate",
     "Site",
+    "TaxId",
     "Terms",
     "TransferOwner",
+    "Unmerge",
+    "VerifyTaxId",
     "WithdrawRequest",
     "access",
     "credit",
@@ -150,24 +172,28 @@ __all__ = [
     "decider",
     "evolve",
     "follow_ups",
+    "merging",
     "orders",
     "ownership",
     "profile",
     "receivables",
     "sales",
+    "verified",
 ]
 
 Command: TypeAlias = (
     sales.Command | orders.Command | receivables.Command | credit.Command | profile.Command
-    | ownership.Command | access.Command | follow_ups.Command
+    | ownership.Command | access.Command | follow_ups.Command | verified.Command
+    | merging.Command
 )  # fmt: skip
 Event: TypeAlias = (
     sales.Event | orders.Event | receivables.Event | credit.Event | profile.Event
-    | ownership.Event | access.Event | follow_ups.Event
+    | ownership.Event | access.Event | follow_ups.Event | verified.Event | merging.Event
 )  # fmt: skip
 Reason: TypeAlias = (
     sales.Reason | orders.Reason | receivables.Reason | credit.Reason | profile.Reason
-    | ownership.Reason | access.Reason | follow_ups.Reason | CurrencyMismatch
+    | ownership.Reason | access.Reason | follow_ups.Reason | verified.Reason | merging.Reason
+    | CurrencyMismatch
 )  # fmt: skip
 
 
@@ -182,6 +208,8 @@ class Customer(Value):
     ownership: Ownership = Ownership()
     grants: Grants = ()
     follow_ups: FollowUps = ()
+    tax_id: TaxId | None = None
+    merges: Merges = Merges()
 
 
 STANDARD = OwnershipPolicy()
@@ -196,8 +224,14 @@ def decide(
 ) -> tuple[Event, ...]:
     """Return what happens when this command meets this customer."""
     require(customer.profile.is_registered or isinstance(command, Register), NotRegistered())
+    merging.require_own(customer.merges, command)
     if isinstance(command, ownership.Command | access.Command | follow_ups.Command):
         return _decide_on_care(command, customer, act, owning)
+    if isinstance(command, verified.Command | merging.Command):
+        return _decide_on_identity(command, customer, act)
+    if isinstance(command, ChangeRegistration):
+        known = customer.profile.registration
+        verified.require_registrable(command.registration, known, customer.tax_id)
     events = _decide(command, customer, act, policy)
     if isinstance(command, LogInteraction):
         return (*events, *ownership.followed_up(customer.ownership, act, owning))
@@ -225,6 +259,23 @@ def _decide_on_care(
     bought = any(purchase.amount.minor > 0 for purchase in customer.purchases)
     won = bool(bought or customer.orders or customer.invoices)
     return ownership.decide(command, customer.ownership, act, owning, won=won)
+
+
+def _decide_on_identity(
+    command: verified.Command | merging.Command, customer: Customer, act: Act
+) -> tuple[Event, ...]:
+    """Return by which number the customer is known, and who stands for whom."""
+    if isinstance(command, verified.Command):
+        return verified.decide(command, customer.tax_id, act)
+    held = Held(tax_id=customer.tax_id, owner=customer.ownership.owner)
+    return merging.decide(command, customer.merges, held, *known_as(customer))
+
+
+def known_as(customer: Customer) -> tuple[str, str]:
+    """Return the name and the tax id by which a customer is known, verified or not."""
+    said = customer.profile.registration.tax_id
+    number = "" if said is UNSET else said
+    return customer.profile.name, customer.tax_id.plain if customer.tax_id else number
 
 
 def _is_deal(event: Event) -> bool:
@@ -279,6 +330,10 @@ def evolve(customer: Customer, event: Event) -> Customer:
         return replace(customer, grants=access.evolve(customer.grants, event))
     if isinstance(event, follow_ups.Event):
         return replace(customer, follow_ups=follow_ups.evolve(customer.follow_ups, event))
+    if isinstance(event, verified.Event):
+        return replace(customer, tax_id=verified.evolve(customer.tax_id, event))
+    if isinstance(event, merging.Event):
+        return replace(customer, merges=merging.evolve(customer.merges, event))
     return replace(customer, profile=profile.evolve(customer.profile, event))
 
 
@@ -323,6 +378,8 @@ def _threads(event: Event) -> tuple[str, ...]:
         case _:
             if isinstance(event, receivables.Event):
                 return (f"invoice {event.invoice}",)
+            if isinstance(event, verified.Event | merging.Event):
+                return ("tax id",) if isinstance(event, verified.Event) else ("merges",)
             if isinstance(event, ownership.Event | access.Event):
                 return ("owner",) if isinstance(event, ownership.Event) else ("access",)
             return ("limit",) if isinstance(event, credit.Event) else (type(event).__name__,)

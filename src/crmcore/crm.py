@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, tzinfo
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -22,18 +23,35 @@ from crmcore.application.handle import (
     attempt,
 )
 from crmcore.application.journal import Conflict, Journal, StoreError
+from crmcore.application.processes import together
 from crmcore.application.states import Remembered, astray
 from crmcore.application.verification import Progress, Verification
 from crmcore.application.views import Difference, Row, Views
 from crmcore.domain.act import Act
 from crmcore.domain.adoption import Adopt
 from crmcore.domain.calendar import FIRST_DAY, LAST_DAY, end_of, start_of, zone
-from crmcore.domain.customer import Customer
+from crmcore.domain.customer import (
+    AssignOwner,
+    ClaimFromPool,
+    Customer,
+    Held,
+    MergeInto,
+    OwnershipPolicy,
+    RecycleToPool,
+    ReleaseToPool,
+    TaxId,
+    TransferOwner,
+    Unmerge,
+    VerifyTaxId,
+)
+from crmcore.domain.customer.ownership import in_charge, owners
 from crmcore.domain.decider import Decider
 from crmcore.domain.loyalty import Account
 from crmcore.domain.opportunity import Opportunity
+from crmcore.domain.portfolio import Portfolio, portfolio_id
 from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.ticket import Ticket
+from crmcore.domain.timeline import Timeline
 from crmcore.domain.value import CRMError, Value
 from crmcore.in_force import (
     ADOPTIONS,
@@ -48,7 +66,14 @@ from crmcore.infrastructure.forms import forms_of
 from crmcore.infrastructure.memory import MemoryJournal
 from crmcore.infrastructure.sealer import INTERVAL_S, Sealer
 from crmcore.infrastructure.views import MemoryViews
-from crmcore.policies import Policies, checked, credit_under, lens, lifecycle_under
+from crmcore.policies import (
+    Policies,
+    checked,
+    credit_under,
+    lens,
+    lifecycle_under,
+    owning_under,
+)
 from crmcore.projections.projection import (
     Answer,
     Facts,
@@ -246,6 +271,7 @@ class CRM:
     def do(self, command: Value, *, to: UUID, act: Act) -> Receipt:
         """Carry a command out; return its facts, the same ones if it had been carried out before.
 
+        What it needs of others is asked in the same transaction: a claim counts for who claims.
         Raises Rejected, InvalidCommand, CommandReused, Conflict or StoreError; then nothing is
         recorded.
         """
@@ -253,7 +279,7 @@ class CRM:
 
     def do_all(self, commands: Sequence[tuple[Value, UUID]], *, act: Act) -> Receipt:
         """Carry several commands out in one act and one transaction, or none of them."""
-        [outcome] = self.carry_out([(act, commands)])
+        [outcome] = self.carry_out([(act, self._together(commands, act))])
         if isinstance(outcome, CRMError):
             raise outcome
         return outcome
@@ -266,7 +292,7 @@ class CRM:
         """
         if self._adopted.is_stale:
             await asyncio.to_thread(self._adopted.adoptions)
-        request = self._request(act, [(command, to)])
+        request = self._request(act, self._together([(command, to)], act))
         [outcome] = await carry_out_async([request], self._attempt_async)
         with suppress(CRMError):  # the caller's own error is the one that matters
             denied = refusals([request], [outcome], self._rules_now, self._clock)
@@ -278,7 +304,10 @@ class CRM:
     def carry_out(
         self, requests: Sequence[tuple[Act, Sequence[tuple[Value, UUID]]]]
     ) -> list[Outcome]:
-        """Carry many acts out in few transactions; each has its own receipt or its own error."""
+        """Carry many acts out in few transactions; each has its own receipt or its own error.
+
+        Each asks for what is given and no more: what `do` adds for others is left to the caller.
+        """
         asked = [self._request(act, commands) for act, commands in requests]
         outcomes = carry_out(asked, self._attempt)
         with suppress(CRMError):  # the callers' own errors are those that matter
@@ -341,6 +370,81 @@ class CRM:
             if stamp in {stamp_of(adopted), f"{adopted.name}@{adopted.version}"}:
                 return policies_of(adopted)
         raise NotFound(f"no policies {stamp} were adopted here, and none ship by that name")
+
+    # Who looks after whom, and who is who
+
+    @property
+    def _owning(self) -> OwnershipPolicy:
+        return owning_under(self.policies)
+
+    def claim(self, customer: UUID, *, act: Act) -> Receipt:
+        """Put who acts in charge of a customer of the pool; whose time is up is out of it."""
+        known = self._met(customer, act).ownership
+        free = in_charge(known, self._owning, known.as_of(act.effective_at)) is None
+        return self.do(ClaimFromPool(lapsed=known.owner if free else None), to=customer, act=act)
+
+    def transfer_owner(self, customer: UUID, to: str, *, act: Act) -> Receipt:
+        """Put somebody in charge: of a customer of the pool, or of one that is handed over."""
+        known = self._met(customer, act).ownership
+        holder = in_charge(known, self._owning, known.as_of(act.effective_at))
+        if holder is None:
+            return self.do(AssignOwner(owner=to, lapsed=known.owner), to=customer, act=act)
+        return self.do(TransferOwner(owner=holder, to=to), to=customer, act=act)
+
+    def release(self, customer: UUID, *, reason: str = "", act: Act) -> Receipt:
+        """Give a customer back to the pool."""
+        owner = self._met(customer, act).ownership.owner or act.by
+        return self.do(ReleaseToPool(owner=owner, reason=reason), to=customer, act=act)
+
+    def recycle(self, customer: UUID, *, act: Act) -> Receipt:
+        """Record that the time of who was in charge is up; no answer depends on its being done."""
+        owner = self._met(customer, act).ownership.owner or act.by
+        return self.do(RecycleToPool(owner=owner), to=customer, act=act)
+
+    def owner(self, customer: UUID, *, as_of: When = None, known_at: Known = None) -> str | None:
+        """Return who is in charge of a customer, None for the pool."""
+        known = self.customer(customer, as_of=as_of, known_at=known_at).ownership
+        return in_charge(known, self._owning, self.instant(as_of))
+
+    def owners(self, customer: UUID, *, known_at: Known = None) -> Timeline[str | None]:
+        """Return who was in charge when, None for the pool, as far as it is recorded."""
+        facts = self.journal.stream(_of(customer), through=self.position(known_at))
+        return owners(fact.event for fact in facts)
+
+    def portfolio(self, user: str, *, as_of: When = None, known_at: Known = None) -> Portfolio:
+        """Return whom a user looks after; an empty portfolio before the first."""
+        stream = Stream(kind="portfolio", id=portfolio_id(user))
+        facts = self.stream(stream, as_of=as_of, known_at=known_at)
+        state: Portfolio = self._decider("portfolio").fold(fact.event for fact in facts)
+        return state
+
+    def verify_tax_id(self, customer: UUID, tax_id: TaxId, *, act: Act) -> Receipt:
+        """Record that a tax id is the customer's, and nobody else's."""
+        before = self._met(customer, act).tax_id
+        return self.do(VerifyTaxId(tax_id=tax_id, instead_of=before), to=customer, act=act)
+
+    def merge(self, absorbed: UUID, *, into: UUID, act: Act) -> Receipt:
+        """Let one customer stand for another as well; their facts stay where they are."""
+        held = self._held(absorbed, act)
+        return self.do(MergeInto(surviving_customer=into, held=held), to=absorbed, act=act)
+
+    def unmerge(self, absorbed: UUID, *, act: Act) -> Receipt:
+        """End a merge; both are what they were, but for what happened meanwhile."""
+        survivor = self._met(absorbed, act).merges.survivor or absorbed
+        ended = Unmerge(surviving_customer=survivor, held=self._held(absorbed, act))
+        return self.do(ended, to=absorbed, act=act)
+
+    def _held(self, customer: UUID, act: Act) -> Held:
+        met = self._met(customer, act)
+        return Held(tax_id=met.tax_id, owner=met.ownership.owner)
+
+    def _met(self, customer: UUID, act: Act) -> Customer:
+        """Return the customer that an act meets, or has met when it was carried out before."""
+        past = self.journal.read([_of(customer)]).get(_of(customer))
+        facts = past.facts if past else ()
+        before = takewhile(lambda fact: fact.command_id != act.command_id, facts)
+        state: Customer = self._decider("customer").fold(fact.event for fact in before)
+        return state
 
     # States and facts
 
@@ -542,8 +646,10 @@ class CRM:
         facts = self.stream(stream, as_of=as_of, known_at=known_at)
         if not facts:
             raise NotFound(f"nothing was known about {stream}")
-        decider = next(d for d in self._adopted.default.deciders if d.kind == kind)
-        return decider.fold(fact.event for fact in facts)
+        return self._decider(kind).fold(fact.event for fact in facts)
+
+    def _decider(self, kind: str) -> Decider[Any, Any, Any]:
+        return next(decider for decider in self._storable if decider.kind == kind)
 
     def _request(self, act: Act, commands: Sequence[tuple[Value, UUID]]) -> Request:
         at = act.effective_at
@@ -556,6 +662,11 @@ class CRM:
             bounds=self.policies.bounds,  # books are closed for what is recorded from now on
         )
 
+    def _together(
+        self, commands: Sequence[tuple[Value, UUID]], act: Act
+    ) -> list[tuple[Value, UUID]]:
+        return [asked for command, to in commands for asked in together(command, to, act)]
+
 
 def _task(rules: InForce, command: Value, to: UUID) -> Task:
     decider = rules.by_command.get(type(command))
@@ -564,6 +675,10 @@ def _task(rules: InForce, command: Value, to: UUID) -> Task:
     if not isinstance(to, UUID):
         raise InvalidCommand(f"{to!r} is no id of an aggregate: ids are UUIDs")
     return Task(decider=decider, stream=Stream(kind=decider.kind, id=to), command=command)
+
+
+def _of(customer: UUID) -> Stream:
+    return Stream(kind="customer", id=customer)
 
 
 def _row(customer: UUID, said: Answer) -> Row:

@@ -10,13 +10,24 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from crmcore.domain import adoption, customer, loyalty, opportunity, security, ticket
+from crmcore.domain import (
+    adoption,
+    customer,
+    identity,
+    loyalty,
+    opportunity,
+    portfolio,
+    security,
+    ticket,
+)
 from crmcore.domain.bounds import Bounds
 from crmcore.domain.calendar import zone
+from crmcore.domain.customer import OwnershipPolicy
 from crmcore.domain.customer import Policy as CustomerPolicy
 from crmcore.domain.decider import Decider
 from crmcore.domain.loyalty import Policy as LoyaltyPolicy
 from crmcore.domain.opportunity import Policy as OpportunityPolicy
+from crmcore.domain.portfolio import Policy as PortfolioPolicy
 from crmcore.domain.ticket import Policy as TicketPolicy
 from crmcore.domain.value import CRMError, Ref, Value
 from crmcore.projections import credit, lifecycle, value_tiers
@@ -47,6 +58,8 @@ class Policies(Value):
     max_backdate_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
     books_closed_through: date | None = None
     customer: CustomerPolicy = CustomerPolicy()
+    ownership: OwnershipPolicy = OwnershipPolicy()
+    portfolio: PortfolioPolicy = PortfolioPolicy()
     opportunity: OpportunityPolicy = OpportunityPolicy()
     ticket: TicketPolicy = TicketPolicy()
     loyalty: LoyaltyPolicy = LoyaltyPolicy()
@@ -150,7 +163,7 @@ def deciders(
     Raises InvalidPolicy for rules that lead to other facts than those of an aggregate here.
     """
     ours = (
-        customer.decider(_local(policies, policies.customer)),
+        customer.decider(_local(policies, policies.customer), owning_under(policies)),
         opportunity.decider(_local(policies, policies.opportunity)),
         ticket.decider(_local(policies, policies.ticket)),
         loyalty.decider(_local(policies, policies.loyalty)),
@@ -180,13 +193,27 @@ def _stated(text: str) -> adoption.Stated | None:
     return adoption.Stated(name=found.name, version=found.version, digest=found.digest)
 
 
-PROCESSES: tuple[Process, ...] = (_adoption, lambda _: security.decider())
+def _portfolio(policies: Policies) -> Decider[Any, Any, Any]:
+    return portfolio.decider(_local(policies, policies.portfolio))
+
+
+PROCESSES: tuple[Process, ...] = (
+    _adoption,
+    _portfolio,
+    lambda _: identity.decider(),
+    lambda _: security.decider(),
+)
 """What makes the rules of each kind of process: a stream of the business that is no aggregate."""
 
 
 def processes(policies: Policies) -> tuple[Decider[Any, Any, Any], ...]:
     """Return the rules of what is no aggregate, such as what all customers share."""
     return tuple(process(policies) for process in PROCESSES)
+
+
+def owning_under(policies: Policies) -> OwnershipPolicy:
+    """Return when customers go back to the pool under these policies."""
+    return _local(policies, policies.ownership)
 
 
 def lens(policies: Policies, population: Population, as_of: datetime) -> Lens:

@@ -9,15 +9,18 @@ import pytest
 from crmcore.domain import customer, loyalty, opportunity, ticket
 from crmcore.domain.customer import (
     Registration,
+    TaxId,
     Terms,
     access,
     credit,
     follow_ups,
+    merging,
     orders,
     ownership,
     profile,
     receivables,
     sales,
+    verified,
 )
 from crmcore.domain.lots import Lot
 from crmcore.domain.money import Money
@@ -31,6 +34,7 @@ LOT = Lot(
     expires_at=datetime(2027, 3, 2, tzinfo=UTC),
 )
 
+NUMBER = TaxId(country="DE", number="1")
 CUSTOMER = customer.decider(customer.Policy())
 OF_A_CUSTOMER: list[tuple[customer.Event, tuple[str, ...]]] = [
     (
@@ -91,6 +95,15 @@ OF_A_CUSTOMER: list[tuple[customer.Event, tuple[str, ...]]] = [
             owner="a", how="claimed", at=LOT.vests_at, protected_until=None, won=False
         ),
         ("owner",),
+    ),
+    (verified.TaxIdVerified(tax_id=NUMBER, verified_by="a"), ("tax id",)),
+    (verified.TaxIdGivenUp(tax_id=NUMBER), ("tax id",)),
+    (merging.MergedInto(surviving_customer=UUID(int=2)), ("merges",)),
+    (merging.Absorbed(absorbed_customer=UUID(int=2)), ("merges",)),
+    (merging.Unmerged(other_customer=UUID(int=2)), ("merges",)),
+    (
+        merging.MarkedNotDuplicate(other_customer=UUID(int=2), name="a", tax_id=""),
+        ("merges",),
     ),
     (ownership.ReleasedToPool(owner="a", reason="", at=LOT.vests_at), ("owner",)),
     (ownership.RecycledToPool(owner="a", rule="no_deal", at=LOT.vests_at), ("owner",)),

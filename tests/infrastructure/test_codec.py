@@ -47,7 +47,16 @@ def test_the_golden_payloads_are_json_objects_tagged_with_their_name() -> None:
 
 
 def test_stored_names_begin_with_the_kind_of_their_stream() -> None:
-    kinds = {"customer", "opportunity", "ticket", "loyalty", "policies", "security"}
+    kinds = {
+        "customer",
+        "opportunity",
+        "ticket",
+        "loyalty",
+        "policies",
+        "security",
+        "identity",
+        "portfolio",
+    }
     assert {name.partition(".")[0] for name in CODEC.classes} == kinds
     assert len(CODEC.classes) == len(get_args(Event))
 

@@ -7,7 +7,7 @@ from typing import Any
 from crmcore.domain.act import Act
 from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.value import Value
-from crmcore.policies import Policies
+from crmcore.policies import Policies, processes
 from crmcore.testing.laws import LAWS, Law, Violation, check
 from crmcore.testing.living import History
 from crmcore.testing.log_laws import LOG_LAWS, check_log
@@ -53,7 +53,8 @@ def judge(
     policies: they answer every question at several instants, which takes minutes for many facts.
     """
     facts = tuple(log)
-    by_kind, breaches = {decider.kind: decider for decider in deciders}, list[Breach]()
+    known = (*processes(answers_under or Policies()), *deciders)
+    by_kind, breaches = {decider.kind: decider for decider in known}, list[Breach]()
     streams = {stream: own for stream, own in in_streams(facts).items() if stream.kind in by_kind}
     wanted = {kind: _wanted(decider, laws) for kind, decider in by_kind.items()}
     of_log = {} if answers_under is None else LOG_LAWS

@@ -8,12 +8,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from crmcore.domain import customer as customers
+from crmcore.domain import identity as identities
 from crmcore.domain import loyalty as accounts
 from crmcore.domain import opportunity as opportunities
+from crmcore.domain import portfolio as portfolios
 from crmcore.domain import ticket as tickets
 from crmcore.testing.laws import Law
 from crmcore.testing.living import kinds
-from crmcore.testing.rulebook import customer, loyalty, opportunity, ownership, ticket
+from crmcore.testing.rulebook import (
+    customer,
+    identity,
+    loyalty,
+    opportunity,
+    ownership,
+    portfolio,
+    ticket,
+)
 from crmcore.testing.steps import AnyDecider
 
 RULEBOOK: Mapping[str, tuple[Law, ...]] = {
@@ -21,14 +31,18 @@ RULEBOOK: Mapping[str, tuple[Law, ...]] = {
     "opportunity": opportunity.LAWS,
     "ticket": ticket.LAWS,
     "loyalty": loyalty.LAWS,
+    "identity": identity.LAWS,
+    "portfolio": portfolio.LAWS,
 }
-"""The laws of each kind of aggregate."""
+"""The laws of each kind of aggregate, and of the processes between them."""
 
 _EVENTS: Mapping[str, Any] = {
     "customer": customers.Event,
     "opportunity": opportunities.Event,
     "ticket": tickets.Event,
     "loyalty": accounts.Event,
+    "identity": identities.Event,
+    "portfolio": portfolios.Event,
 }
 
 
