@@ -3,23 +3,27 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from fractions import Fraction
 from functools import partial
 from typing import Annotated, Any, TypeAlias
-from uuid import UUID
 
 from msgspec import Meta
 from msgspec.structs import replace
 
 from crmcore.domain import customer
-from crmcore.domain.act import Act
 from crmcore.domain.calendar import LAST_DAY, add_days, add_months, day_of, start_of, zone
-from crmcore.domain.customer import AcceptOrder, Customer, orders, profile
+from crmcore.domain.customer import Customer, profile
 from crmcore.domain.customer.credit import GradeOverridden
-from crmcore.domain.customer.receivables import CreditNoteIssued, InvoiceIssued, PaymentReceived
+from crmcore.domain.customer.payments import PaymentAllocated, PaymentReversed, Restored
+from crmcore.domain.customer.receivables import (
+    CreditNoteIssued,
+    InvoiceIssued,
+    InvoiceWrittenOff,
+    PaymentReceived,
+)
 from crmcore.domain.money import Money
 from crmcore.domain.recorded import Recorded
-from crmcore.domain.value import Rejected, Value
+from crmcore.domain.value import Value
+from crmcore.projections.account import account
 from crmcore.projections.projection import Details, Projection, Verdict
 
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=3_650)]
@@ -29,6 +33,7 @@ Weight: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 
 FULL = 1000  # the score and each part of it are thousandths, rounded down: no floats
 DAY = timedelta(days=1)
+BOUNCED_MAX = 2  # which is all that a gate asks for
 GRADES = ("A", "B", "C", "D", "unrated")
 
 
@@ -45,6 +50,7 @@ class Policy(Value):
     tenure_days_full: Days = 1095
     window_months: Months = 12
     overdue_days_gate: Days = 90
+    written_off_months: Months = 24
     a_score: Thousandths = 800
     b_score: Thousandths = 600
     acceptance: customer.Policy = customer.Policy()
@@ -78,6 +84,8 @@ class Standing(Value):
     blacklisted: int = 0
     overridden: int = 0
     investigated: int = 0
+    written_off: tuple[date, int] | None = None
+    bounced: tuple[tuple[date, int], ...] = ()
 
 
 class Grade(Value):
@@ -97,8 +105,15 @@ def apply(before: Standing, fact: Recorded[Any], policy: Policy) -> Standing:
     after = replace(before, customer=customer.evolve(before.customer, event))
     match event:
         case PaymentReceived(invoice=name) | CreditNoteIssued(invoice=name):
-            is_open = any(i.name == name and i.is_open for i in after.customer.invoices)
-            return after if is_open else _settle(after, name, day, policy)
+            return _settled(after, name, day, policy)
+        case PaymentAllocated(invoice=name, payment=payment):
+            known = (p.clears_on for p in after.customer.payments if p.name == payment)
+            return _settled(after, name, max(next(known, None) or day, day), policy)
+        case InvoiceWrittenOff(invoice=name):
+            after = replace(after, written_off=(day, fact.position))
+            return after if _is_open(after, name) else _given_up(after, name)
+        case PaymentReversed():
+            return _reversed(after, event, day, fact.position, policy)
         case InvoiceIssued(invoice=name, amount=amount, due_on=due_on):
             invoice = Invoice(name=name, amount=amount, due_on=due_on, position=fact.position)
             return replace(after, unpaid=(*before.unpaid, invoice))
@@ -131,8 +146,8 @@ def details(standing: Standing, at: datetime, policy: Policy) -> Details:
     today = day_of(at, zone(policy.time_zone))
     computed = _computed(standing, today, policy)
     score = "-" if computed.score is None else f"{computed.score} of {FULL}"
-    account = _account(standing.customer, at, policy.acceptance)
-    return (("computed", computed.grade), ("score", score), *account)
+    there = account(standing.customer, at, policy.acceptance)
+    return (("computed", computed.grade), ("score", score), *there)
 
 
 def next_look(standing: Standing, at: datetime, policy: Policy) -> datetime | None:
@@ -159,6 +174,44 @@ def credit(policy: Policy) -> Projection[Standing]:
     )
 
 
+def _is_open(standing: Standing, name: str) -> bool:
+    return any(i.name == name and i.is_open for i in standing.customer.invoices)
+
+
+def _settled(standing: Standing, name: str, day: date, policy: Policy) -> Standing:
+    """Return the standing after part of an invoice was settled; the money is there on a day."""
+    return standing if _is_open(standing, name) else _settle(standing, name, day, policy)
+
+
+def _given_up(standing: Standing, name: str) -> Standing:
+    """Return the standing without an invoice that was written off: it was not paid."""
+    return replace(standing, unpaid=tuple(i for i in standing.unpaid if i.name != name))
+
+
+def _reversed(
+    standing: Standing, event: PaymentReversed, day: date, position: int, policy: Policy
+) -> Standing:
+    """Return the standing after money was taken back: what it settled is late from its due day."""
+    for one in event.restored:
+        standing = _owed_again(standing, one, position)
+    if not event.bounced:
+        return standing
+    kept = tuple(b for b in standing.bounced if add_months(b[0], policy.window_months) > day)
+    return replace(standing, bounced=(*kept, (day, position))[-BOUNCED_MAX:])
+
+
+def _owed_again(standing: Standing, one: Restored, position: int) -> Standing:
+    if any(invoice.name == one.invoice for invoice in standing.unpaid):
+        return standing
+    known = next((i for i in standing.settled if i.name == one.invoice), None)
+    again = known or Invoice(
+        name=one.invoice, amount=one.amount, due_on=one.due_on, position=position
+    )
+    settled = tuple(i for i in standing.settled if i is not known)
+    unpaid = (*standing.unpaid, replace(again, settled_on=None))
+    return replace(standing, unpaid=unpaid, settled=settled)
+
+
 def _settle(standing: Standing, name: str, day: date, policy: Policy) -> Standing:
     """Move an invoice to the settled ones, and forget those that have left the window."""
     paid = tuple(replace(i, settled_on=day) for i in standing.unpaid if i.name == name)
@@ -183,6 +236,9 @@ def _computed(standing: Standing, today: date, policy: Policy) -> Grade:
     if standing.customer.profile.status == "blacklisted":
         rule = "a blacklisted customer has grade D"
         return Grade(grade="D", rule=rule, score=None, because=(standing.blacklisted,))
+    if (lost := standing.written_off) and today < add_months(lost[0], policy.written_off_months):
+        rule = f"written off in {policy.written_off_months} months, D"
+        return Grade(grade="D", rule=rule, score=None, because=(lost[1],))
     judged = _judged(standing, today, policy)
     investigated = _investigated(standing, today)
     if not judged and not investigated:
@@ -201,7 +257,17 @@ def _computed(standing: Standing, today: date, policy: Policy) -> Grade:
     gate = policy.overdue_days_gate
     if any(i.days_late(today) > gate for i in _overdue(standing, today)) and grade != "C":
         grade, rule = "C", f"overdue for more than {gate} days, C at best"
+    bounced = _bounced(standing, today, policy)
+    if grade != "C" and len(bounced) == BOUNCED_MAX:
+        rule = f"payments bounced twice in {policy.window_months} months, C at best"
+        return Grade(grade="C", rule=rule, score=score, because=bounced)
     return Grade(grade=grade, rule=rule, score=score, because=because)
+
+
+def _bounced(standing: Standing, today: date, policy: Policy) -> tuple[int, ...]:
+    """Return the facts of the payments that bounced within the window."""
+    months = policy.window_months
+    return tuple(position for day, position in standing.bounced if today < add_months(day, months))
 
 
 def _score(standing: Standing, judged: Invoices, today: date, policy: Policy) -> int:
@@ -282,6 +348,10 @@ def _ends(standing: Standing, policy: Policy) -> Iterator[date]:
         yield add_days(until, 1)
     if override := standing.customer.credit.override:
         yield add_days(override.until, 1)
+    if lost := standing.written_off:
+        yield add_months(lost[0], policy.written_off_months)
+    for day, _ in standing.bounced:
+        yield add_months(day, policy.window_months)
 
 
 def _worsens(standing: Standing, today: date, policy: Policy) -> bool:
@@ -309,28 +379,3 @@ def _improves(standing: Standing, today: date, end: date, policy: Policy) -> dat
         else:
             high = middle
     return high
-
-
-def _account(known: Customer, at: datetime, policy: customer.Policy) -> Details:
-    """Return what the smallest order would meet at an instant: the rule itself is asked."""
-    act = Act(by="credit", effective_at=at, command_id=UUID(int=0))
-    limit = known.credit.limit_on(policy.day(act))
-    amounts = [order.left for order in known.orders]
-    amounts += [invoice.left for invoice in known.invoices if invoice.is_open]
-    if isinstance(limit, Money):
-        amounts.append(limit)
-    currency = amounts[0].currency if amounts else "XXX"
-    smallest = AcceptOrder(order="", amount=Money(minor=1, currency=currency))
-    try:
-        customer.decide(smallest, known, act, policy)
-        status = "ok"
-    except Rejected as refusal:
-        status = refusal.code
-    owed = Money(minor=orders.exposure(known.orders, known.invoices), currency=currency)
-    details = [("status", status), ("limit", str(limit or "none"))]
-    if amounts:
-        details.append(("exposure", str(owed)))
-    if status == "ok" and isinstance(limit, Money):
-        most = limit.times(Fraction(100 + policy.tolerance_percent, 100))
-        details.append(("headroom", str(most - owed)))
-    return tuple(details)

@@ -4,6 +4,7 @@ One aggregate, so that the credit check is atomic with the acceptance of an orde
 a file of its own with its commands, events, rejections and state; here they meet.
 """
 
+from datetime import date
 from functools import partial
 from typing import TypeAlias
 
@@ -15,37 +16,43 @@ from crmcore.domain.customer import (
     access,
     credit,
     follow_ups,
+    limits,
     merging,
     orders,
     ownership,
+    payments,
     profile,
     receivables,
+    releases,
+    reminders,
     sales,
     verified,
 )
+from crmcore.domain.customer.acceptance import Books
 from crmcore.domain.customer.access import DenyAccess, GrantAccess, Grants, RevokeAccess
-from crmcore.domain.customer.card import (
-    BankAccount,
-    Contact,
-    Registration,
-    Revenue,
-    Site,
-    Terms,
-)
+from crmcore.domain.customer.card import BankAccount, Contact, Registration, Revenue, Site, Terms
 from crmcore.domain.customer.credit import (
     ApproveLimit,
     Credit,
+    LimitRevoked,
     LowerLimit,
     OverrideGrade,
     PlaceHold,
-    Policy,
     RecordInvestigation,
     RejectLimit,
     ReleaseHold,
     RequestLimit,
+    RevokeLimit,
     WithdrawRequest,
 )
+from crmcore.domain.customer.exposure import Invoices, Orders, Payments
 from crmcore.domain.customer.follow_ups import CompleteFollowUp, FollowUps, PlanFollowUp
+from crmcore.domain.customer.limits import (
+    GrantTemporaryLimit,
+    PledgeSecurity,
+    Raises,
+    ReleaseSecurity,
+)
 from crmcore.domain.customer.merging import (
     Absorb,
     Held,
@@ -58,7 +65,10 @@ from crmcore.domain.customer.merging import (
 from crmcore.domain.customer.orders import (
     AcceptOrder,
     CancelOrder,
-    Orders,
+    ChangeOrder,
+    CloseOrder,
+    Deliver,
+    ReopenOrder,
 )
 from crmcore.domain.customer.ownership import (
     AssignOwner,
@@ -69,6 +79,13 @@ from crmcore.domain.customer.ownership import (
     TransferOwner,
 )
 from crmcore.domain.customer.ownership import Policy as OwnershipPolicy
+from crmcore.domain.customer.payments import (
+    AllocatePayment,
+    CreditAccount,
+    ReceiveOnAccount,
+    ReversePayment,
+)
+from crmcore.domain.customer.policy import Policy
 from crmcore.domain.customer.profile import (
     Blacklist,
     ChangeBankAccounts,
@@ -88,18 +105,18 @@ from crmcore.domain.customer.profile import (
 from crmcore.domain.customer.receivables import (
     DisputeInvoice,
     InvoiceIssued,
-    Invoices,
     IssueCreditNote,
     IssueInvoice,
+    PaymentReceived,
     ReceivePayment,
     ResolveDispute,
+    WriteOff,
 )
-from crmcore.domain.customer.sales import (
-    Purchases,
-    RecordPurchase,
-    ReturnPurchase,
-)
+from crmcore.domain.customer.releases import ReleaseAutomaticHold, ReleaseOrder, Releases
+from crmcore.domain.customer.reminders import RemindCustomer
+from crmcore.domain.customer.sales import Purchases, RecordPurchase, ReturnPurchase
 from crmcore.domain.customer.tax_id import TaxId
+from crmcore.domain.customer.terms import CashBeforeDelivery, NetDays, PaymentTerms, parts_of
 from crmcore.domain.customer.verified import GiveUpTaxId, VerifyTaxId
 from crmcore.domain.decider import Decider
 from crmcore.domain.money import CurrencyMismatch, Money, one_currency
@@ -108,6 +125,7 @@ from crmcore.domain.value import Value, require
 __all__ = [
     "Absorb",
     "AcceptOrder",
+    "AllocatePayment",
     "ApproveLimit",
     "AssignOwner",
     "BankAccount",
@@ -116,20 +134,25 @@ __all__ = [
     "ChangeBankAccounts",
     "ChangeContacts",
     "ChangeIdentity",
+    "ChangeOrder",
     "ChangeRegistration",
     "ChangeSites",
     "ChangeTerms",
     "ClaimFromPool",
+    "CloseOrder",
     "Command",
     "CompleteFollowUp",
     "Contact",
+    "CreditAccount",
     "Customer",
     "Deactivate",
+    "Deliver",
     "DenyAccess",
     "DisputeInvoice",
     "Event",
     "GiveUpTaxId",
     "GrantAccess",
+    "GrantTemporaryLimit",
     "Held",
     "IssueCreditNote",
     "IssueInvoice",
@@ -141,9 +164,11 @@ __all__ = [
     "OwnershipPolicy",
     "PlaceHold",
     "PlanFollowUp",
+    "PledgeSecurity",
     "Policy",
     "Reactivate",
     "Reason",
+    "ReceiveOnAccount",
     "ReceivePayment",
     "RecordInvestigation",
     "RecordPurchase",
@@ -151,13 +176,20 @@ __all__ = [
     "Register",
     "Registration",
     "RejectLimit",
+    "ReleaseAutomaticHold",
     "ReleaseHold",
+    "ReleaseOrder",
+    "ReleaseSecurity",
     "ReleaseToPool",
+    "RemindCustomer",
+    "ReopenOrder",
     "RequestLimit",
     "ResolveDispute",
     "ReturnPurchase",
     "Revenue",
+    "ReversePayment",
     "RevokeAccess",
+    "RevokeLimit",
     "Separate",
     "Site",
     "TaxId",
@@ -166,35 +198,47 @@ __all__ = [
     "Unmerge",
     "VerifyTaxId",
     "WithdrawRequest",
+    "WriteOff",
     "access",
+    "books",
     "credit",
     "decide",
     "decider",
     "evolve",
     "follow_ups",
+    "limits",
     "merging",
     "orders",
     "ownership",
+    "payments",
     "profile",
     "receivables",
+    "releases",
+    "reminders",
     "sales",
     "verified",
 ]
 
 Command: TypeAlias = (
-    sales.Command | orders.Command | receivables.Command | credit.Command | profile.Command
+    sales.Command | orders.Command | receivables.Command | payments.Command | reminders.Command
+    | credit.Command | limits.Command | releases.Command | profile.Command
     | ownership.Command | access.Command | follow_ups.Command | verified.Command
     | merging.Command
 )  # fmt: skip
 Event: TypeAlias = (
-    sales.Event | orders.Event | receivables.Event | credit.Event | profile.Event
+    sales.Event | orders.Event | receivables.Event | payments.Event | reminders.Event
+    | credit.Event | limits.Event | releases.Event | profile.Event
     | ownership.Event | access.Event | follow_ups.Event | verified.Event | merging.Event
 )  # fmt: skip
 Reason: TypeAlias = (
-    sales.Reason | orders.Reason | receivables.Reason | credit.Reason | profile.Reason
+    sales.Reason | orders.Reason | receivables.Reason | payments.Reason
+    | credit.Reason | limits.Reason | releases.Reason | profile.Reason
     | ownership.Reason | access.Reason | follow_ups.Reason | verified.Reason | merging.Reason
     | CurrencyMismatch
 )  # fmt: skip
+
+
+_ON_ACCOUNT: TypeAlias = ReceiveOnAccount | CreditAccount
 
 
 class Customer(Value):
@@ -203,13 +247,17 @@ class Customer(Value):
     profile: Profile = Profile()
     credit: Credit = Credit()
     purchases: Purchases = ()
-    orders: Orders = ()
+    orders: Orders = ()  # those that are open
     invoices: Invoices = ()
     ownership: Ownership = Ownership()
     grants: Grants = ()
     follow_ups: FollowUps = ()
     tax_id: TaxId | None = None
     merges: Merges = Merges()
+    payments: Payments = ()
+    closed_orders: Orders = ()  # the latest of the others
+    raises: Raises = Raises()
+    releases: Releases = Releases()
 
 
 STANDARD = OwnershipPolicy()
@@ -285,8 +333,8 @@ def _is_deal(event: Event) -> bool:
 
 
 def _decide(
-    command: sales.Command | orders.Command | receivables.Command | credit.Command
-    | profile.Command,
+    command: sales.Command | orders.Command | receivables.Command | payments.Command
+    | reminders.Command | credit.Command | limits.Command | releases.Command | profile.Command,
     customer: Customer,
     act: Act,
     policy: Policy,
@@ -294,36 +342,92 @@ def _decide(
     day = policy.day(act)
     if isinstance(command, sales.Command):
         return sales.decide(command, customer.purchases, day)
-    if isinstance(command, AcceptOrder | IssueInvoice):
-        _require_one_currency(command.amount, customer)
-    if isinstance(command, IssueInvoice) and command.order is not None:
-        orders.require_open(customer.orders, command.order)
-    if isinstance(command, receivables.Command):
-        agreed = customer.profile.terms.payment_days
-        payment_days = policy.payment_days if agreed is UNSET else agreed
-        return receivables.decide(command, customer.invoices, day, payment_days)
-    if isinstance(command, orders.Command):
-        status = customer.profile.status
-        require(status == "active", NotActive(status=status))
-        open_now = (customer.orders, customer.invoices)
-        return orders.decide(command, *open_now, customer.credit, day, policy)
+    if isinstance(command, reminders.Command):
+        return reminders.decide(command, customer.invoices, day, policy)
+    if isinstance(command, orders.Command | receivables.Command | payments.Command):
+        return _trade(command, customer, act, policy)
+    if isinstance(command, limits.Command):
+        return limits.decide(command, customer.raises, customer.credit, act, policy)
+    if isinstance(command, releases.Command):
+        return releases.decide(command, customer.credit, act, policy)
     if isinstance(command, credit.Command):
         return credit.decide(command, customer.credit, act, policy)
     return profile.decide(command, customer.profile)
+
+
+def books(customer: Customer, day: date) -> Books:
+    """Return what decides on a day about what is sold on account."""
+    terms = customer.profile.terms
+    return Books(
+        day=day,
+        orders=customer.orders,
+        invoices=customer.invoices,
+        payments=customer.payments,
+        credit=customer.credit,
+        raises=customer.raises,
+        releases=customer.releases,
+        customer_class=None if terms.customer_class is UNSET else terms.customer_class,
+        is_cash_only=isinstance(terms.payment, CashBeforeDelivery),
+    )
+
+
+def _trade(
+    command: orders.Command | receivables.Command | payments.Command,
+    customer: Customer,
+    act: Act,
+    policy: Policy,
+) -> tuple[Event, ...]:
+    """Return what is ordered, invoiced or paid; all that is open is in one currency."""
+    day = policy.day(act)
+    if isinstance(command, AcceptOrder | ChangeOrder | IssueInvoice | _ON_ACCOUNT):
+        _require_one_currency(command.amount, customer, day)
+    if isinstance(command, IssueInvoice) and command.order is not None:
+        orders.require_open(customer.orders, command.order)
+    if isinstance(command, payments.Command):
+        return payments.decide(command, customer.payments, customer.invoices, day)
+    if isinstance(command, receivables.Command):
+        amount = command.amount.minor if isinstance(command, IssueInvoice) else 1
+        parts = parts_of(amount, _terms(customer, policy), day, policy)
+        return receivables.decide(command, customer.invoices, parts, act, policy)
+    if not isinstance(command, CancelOrder | CloseOrder):
+        status = customer.profile.status
+        require(status == "active", NotActive(status=status))
+    return orders.decide(command, books(customer, day), customer.closed_orders, policy)
+
+
+def _terms(customer: Customer, policy: Policy) -> PaymentTerms:
+    """Return when the customer pays: as agreed, or as the policy says."""
+    agreed = customer.profile.terms
+    if agreed.payment is not UNSET:
+        return agreed.payment
+    days = agreed.payment_days
+    return NetDays(days=policy.payment_days if days is UNSET else days)
 
 
 def evolve(customer: Customer, event: Event) -> Customer:
     """Return the customer after a fact. No rules here: what happened, happened."""
     if isinstance(event, sales.Event):
         return replace(customer, purchases=sales.evolve(customer.purchases, event))
-    if isinstance(event, InvoiceIssued):
-        customer = replace(customer, orders=orders.evolve(customer.orders, event))
+    if isinstance(event, InvoiceIssued | orders.Event):
+        customer = _with_orders(customer, event)
+    if isinstance(event, payments.Event | PaymentReceived):
+        paid, owed = payments.evolve(customer.payments, customer.invoices, event)
+        customer = replace(customer, payments=paid, invoices=owed)
     if isinstance(event, receivables.Event):
         return replace(customer, invoices=receivables.evolve(customer.invoices, event))
-    if isinstance(event, orders.Event):
-        return replace(customer, orders=orders.evolve(customer.orders, event))
+    if isinstance(event, reminders.Event):
+        return replace(customer, invoices=reminders.evolve(customer.invoices, event))
+    if isinstance(event, orders.Event | payments.Event):
+        return customer
+    if isinstance(event, limits.Event | LimitRevoked):
+        changed = limits.evolve(customer.raises, event)
+        customer = replace(customer, raises=changed, credit=credit.stale(customer.credit))
+    if isinstance(event, releases.Event):
+        return replace(customer, releases=releases.evolve(customer.releases, event))
     if isinstance(event, credit.Event):
         return replace(customer, credit=credit.evolve(customer.credit, event))
+    if isinstance(event, limits.Event):
+        return customer
     if isinstance(event, ownership.Event):
         return replace(customer, ownership=ownership.evolve(customer.ownership, event))
     if isinstance(event, access.Event):
@@ -335,6 +439,18 @@ def evolve(customer: Customer, event: Event) -> Customer:
     if isinstance(event, merging.Event):
         return replace(customer, merges=merging.evolve(customer.merges, event))
     return replace(customer, profile=profile.evolve(customer.profile, event))
+
+
+def _with_orders(customer: Customer, event: orders.Event | InvoiceIssued) -> Customer:
+    """Return the customer with the orders after a fact; a release that was used is gone."""
+    if isinstance(event, InvoiceIssued) and event.order is None:
+        return customer
+    there, closed = orders.evolve(customer.orders, customer.closed_orders, event)
+    customer = replace(customer, orders=there, closed_orders=closed)
+    if isinstance(event, orders.Checked) and event.released is not None:
+        left = releases.used(customer.releases, event.order)
+        return replace(customer, releases=left)
+    return customer
 
 
 def decider(
@@ -361,8 +477,18 @@ def _threads(event: Event) -> tuple[str, ...]:
             return (f"purchase {name}",)
         case InvoiceIssued(invoice=name, order=order):
             return (f"invoice {name}",) if order is None else (f"invoice {name}", f"order {order}")
-        case orders.OrderAccepted(order=name) | orders.OrderCancelled(order=name):
+        case payments.PaymentAllocated(payment=name, invoice=invoice):
+            return (f"payment {name}", f"invoice {invoice}")
+        case payments.PaymentReversed(payment=name, restored=restored):
+            return (f"payment {name}", *(f"invoice {one.invoice}" for one in restored))
+        case payments.MoneyReceived(payment=name) | payments.AccountCredited(payment=name):
+            return (f"payment {name}",)
+        case reminders.ReminderSent(invoices=items):
+            return tuple(f"invoice {item.invoice}" for item in items)
+        case releases.OverLimitReleased(order=name):
             return (f"order {name}",)
+        case releases.AutomaticHoldReleased(kind=kind):
+            return (f"automatic hold {kind}",)
         case credit.HoldPlaced(hold=name) | credit.HoldReleased(hold=name):
             return (f"hold {name}",)
         case credit.CreditInvestigated() | credit.GradeOverridden():
@@ -378,17 +504,23 @@ def _threads(event: Event) -> tuple[str, ...]:
         case _:
             if isinstance(event, receivables.Event):
                 return (f"invoice {event.invoice}",)
+            if isinstance(event, orders.Event):
+                return (f"order {event.order}",)
             if isinstance(event, verified.Event | merging.Event):
                 return ("tax id",) if isinstance(event, verified.Event) else ("merges",)
             if isinstance(event, ownership.Event | access.Event):
                 return ("owner",) if isinstance(event, ownership.Event) else ("access",)
-            return ("limit",) if isinstance(event, credit.Event) else (type(event).__name__,)
+            is_limit = isinstance(event, credit.Event | limits.Event)
+            return ("limit",) if is_limit else (type(event).__name__,)
 
 
-def _require_one_currency(amount: Money, customer: Customer) -> None:
+def _require_one_currency(amount: Money, customer: Customer, day: date) -> None:
     """Exposure is one sum: what is open is in one currency (rules.md X5, CR15)."""
     for order in customer.orders:
-        one_currency(amount, order.left)
+        one_currency(amount, order.amount)
     for invoice in customer.invoices:
         if invoice.is_open:
             one_currency(amount, invoice.left)
+    for payment in customer.payments:
+        if payment.left.minor or not payment.has_cleared(day):
+            one_currency(amount, payment.amount)

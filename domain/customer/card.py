@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
+from crmcore.domain.customer.terms import Days, PaymentTerms
 from crmcore.domain.money import Money
 from crmcore.domain.value import Ref, Text, Value
 
@@ -13,7 +14,6 @@ Class: TypeAlias = Literal["A", "B", "C", "D"]
 Ownership: TypeAlias = Literal[
     "state_owned", "township", "individual", "wholly_foreign", "joint_venture", "private", "other"
 ]
-Days: TypeAlias = Annotated[int, Meta(ge=0, le=720)]
 
 
 class Revenue(Value):
@@ -40,9 +40,10 @@ class Registration(Value, omit_defaults=True):
 
 
 class Terms(Value, omit_defaults=True):
-    """How the customer pays and how much attention it gets."""
+    """How the customer pays and how much attention it gets; `payment` stands before the days."""
 
     payment_days: Days | UnsetType = UNSET
+    payment: PaymentTerms | UnsetType = UNSET
     customer_class: Class | UnsetType = UNSET
 
 

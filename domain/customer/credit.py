@@ -7,8 +7,9 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from crmcore.domain.act import Act
-from crmcore.domain.calendar import add_days, add_months, day_of, zone
-from crmcore.domain.money import Money
+from crmcore.domain.calendar import add_days, add_months
+from crmcore.domain.customer.policy import Policy
+from crmcore.domain.money import Money, one_currency
 from crmcore.domain.value import Note, Ref, Rejection, Value, found, require
 
 GENERAL_MANAGER = "general_manager"
@@ -17,21 +18,7 @@ Grade: TypeAlias = Literal["A", "B", "C", "D"]
 Score: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 # No decision, a limit of nothing, and no limit at all are three different things (rules.md CR1).
 Limit: TypeAlias = Money | Literal["unlimited"]
-
-
-class Policy(Value):
-    """Numbers the business may change; facts carry outcomes, so replay never needs them."""
-
-    investigation_months: Annotated[int, Meta(ge=1, le=600)] = 12
-    approval_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
-    overdue_grace_days: Annotated[int, Meta(ge=0, le=3_650)] = 0
-    tolerance_percent: Annotated[int, Meta(ge=0, le=100)] = 0
-    payment_days: Annotated[int, Meta(ge=0, le=3_650)] = 30
-    time_zone: str = "UTC"
-
-    def day(self, act: Act) -> date:
-        """Return the business day on which an act takes effect."""
-        return day_of(act.effective_at, zone(self.time_zone))
+Scope: TypeAlias = Literal["order", "delivery"]
 
 
 # Commands
@@ -78,11 +65,19 @@ class LowerLimit(Value, tag="customer.lower_limit"):
     amount: Money
 
 
+class RevokeLimit(Value, tag="customer.revoke_limit"):
+    """Take back the limit, and every temporary one: from now on the customer pays at once."""
+
+    reason: Note
+
+
 class PlaceHold(Value, tag="customer.place_hold"):
-    """Stop orders on account until the hold is released."""
+    """Stop orders on account, or deliveries, until the hold is released or its last day is over."""
 
     hold: Ref
     reason: Note
+    scope: Scope = "order"
+    ends_on: date | None = None
 
 
 class ReleaseHold(Value, tag="customer.release_hold"):
@@ -102,7 +97,7 @@ class OverrideGrade(Value, tag="customer.override_grade"):
 
 Command: TypeAlias = (
     RecordInvestigation | RequestLimit | ApproveLimit | RejectLimit | WithdrawRequest
-    | LowerLimit | PlaceHold | ReleaseHold | OverrideGrade
+    | LowerLimit | RevokeLimit | PlaceHold | ReleaseHold | OverrideGrade
 )  # fmt: skip
 
 
@@ -154,11 +149,20 @@ class CreditLimitLowered(Value, tag="customer.credit_limit_lowered"):
     amount: Money
 
 
-class HoldPlaced(Value, tag="customer.hold_placed"):
-    """No orders on account from now on."""
+class LimitRevoked(Value, tag="customer.limit_revoked"):
+    """There is no limit any more, and no temporary one."""
+
+    revoked_by: str
+    reason: Note
+
+
+class HoldPlaced(Value, tag="customer.hold_placed", omit_defaults=True):
+    """No orders on account, or no deliveries, from now on."""
 
     hold: Ref
     reason: Note
+    scope: Scope = "order"
+    ends_on: date | None = None
 
 
 class HoldReleased(Value, tag="customer.hold_released"):
@@ -178,7 +182,8 @@ class GradeOverridden(Value, tag="customer.grade_overridden"):
 
 Event: TypeAlias = (
     CreditInvestigated | CreditLimitRequested | CreditLimitApproved | CreditLimitRejected
-    | CreditLimitWithdrawn | CreditLimitLowered | HoldPlaced | HoldReleased | GradeOverridden
+    | CreditLimitWithdrawn | CreditLimitLowered | LimitRevoked | HoldPlaced | HoldReleased
+    | GradeOverridden
 )  # fmt: skip
 
 
@@ -186,7 +191,7 @@ Event: TypeAlias = (
 
 
 class NotAuthorised(Rejection):
-    """Credit is granted by the general manager alone."""
+    """Credit is granted by the general manager, or by a role whose band the amount is in."""
 
     role: str
     by: str
@@ -199,7 +204,7 @@ class SelfApproval(Rejection):
 
 
 class StaleRequest(Rejection):
-    """A decision answers the open request, before it lapses."""
+    """A decision answers the open request, before it lapses; a limit that changed is asked anew."""
 
     request: str
 
@@ -234,6 +239,12 @@ class UntilPast(Rejection):
     until: date
 
 
+class AlreadyOver(Rejection):
+    """A hold, a raise or a release ends today or later."""
+
+    ends_on: date
+
+
 class LimitNotLower(Rejection):
     """A limit is raised by a request and an approval only."""
 
@@ -242,7 +253,7 @@ class LimitNotLower(Rejection):
 
 Reason: TypeAlias = (
     NotAuthorised | SelfApproval | StaleRequest | RequestOpen | TooMuchApproved
-    | InvestigationDue | NegativeLimit | UntilPast | LimitNotLower
+    | InvestigationDue | NegativeLimit | UntilPast | AlreadyOver | LimitNotLower
 )  # fmt: skip
 
 
@@ -256,6 +267,15 @@ class OpenRequest(Value):
     amount: Limit
     requested_by: str
     lapses_on: date
+    is_stale: bool = False
+
+
+class Hold(Value):
+    """A hold that somebody placed, and its last day if it has one."""
+
+    name: str
+    scope: Scope = "order"
+    ends_on: date | None = None
 
 
 class Credit(Value):
@@ -266,13 +286,22 @@ class Credit(Value):
     investigation_score: int | None = None
     investigated_until: date | None = None
     open_request: OpenRequest | None = None
-    holds: tuple[str, ...] = ()  # sorted: a set has another order in every process
+    holds: tuple[Hold, ...] = ()  # sorted by name: a set has another order in every process
     override: GradeOverridden | None = None
+    currency: str | None = None  # that of the first limit, for ever (rules.md CR15)
 
     def limit_on(self, day: date) -> Limit | None:
         """Return the limit in force on a day; it lapses by itself (rules.md CR2)."""
         lapsed = self.limit_until is not None and self.limit_until < day
         return None if lapsed else self.limit
+
+    def holds_on(self, day: date, scope: Scope) -> tuple[str, ...]:
+        """Return the names of the holds of a scope that are in force on a day."""
+        return tuple(
+            hold.name
+            for hold in self.holds
+            if hold.scope == scope and (hold.ends_on is None or day <= hold.ends_on)
+        )
 
 
 def decide(command: Command, credit: Credit, act: Act, policy: Policy) -> tuple[Event, ...]:
@@ -280,8 +309,11 @@ def decide(command: Command, credit: Credit, act: Act, policy: Policy) -> tuple[
     day = policy.day(act)
     if isinstance(command, RequestLimit | ApproveLimit | LowerLimit):
         _require_not_negative(command.amount)
+        require_currency(command.amount, credit)
     if isinstance(command, ApproveLimit | OverrideGrade) and command.until is not None:
         require(command.until >= day, UntilPast(until=command.until))
+    if isinstance(command, PlaceHold):
+        require_to_come(command.ends_on, day)
     match command:
         case RecordInvestigation(score=score, findings=findings):
             until = add_months(day, policy.investigation_months)
@@ -289,9 +321,10 @@ def decide(command: Command, credit: Credit, act: Act, policy: Policy) -> tuple[
         case RequestLimit():
             return _request(command, credit, act, policy)
         case ApproveLimit():
-            return _approve(command, credit, act, day)
+            return _approve(command, credit, act, policy)
         case RejectLimit(request=request, reason=reason):
-            _require_general_manager(act)
+            asked = credit.open_request
+            require_authority(act, asked.amount if asked else "unlimited", policy)
             _open(credit, request, day)
             return (CreditLimitRejected(request=request, reason=reason),)
         case WithdrawRequest(request=request):
@@ -302,12 +335,18 @@ def decide(command: Command, credit: Credit, act: Act, policy: Policy) -> tuple[
             lower = amount < limit if isinstance(limit, Money) else limit is not None
             require(lower, LimitNotLower(limit=limit))
             return (CreditLimitLowered(amount=amount),)
-        case PlaceHold(hold=hold, reason=reason):
-            return () if hold in credit.holds else (HoldPlaced(hold=hold, reason=reason),)
-        case ReleaseHold(hold=hold, reason=reason):
-            return (HoldReleased(hold=hold, reason=reason),) if hold in credit.holds else ()
+        case RevokeLimit(reason=reason):
+            require_authority(act, "unlimited", policy)
+            return (LimitRevoked(revoked_by=act.by, reason=reason),) if credit.limit else ()
+        case PlaceHold(hold=name, reason=reason, scope=scope, ends_on=ends_on):
+            there = Hold(name=name, scope=scope, ends_on=ends_on) in credit.holds
+            placed = HoldPlaced(hold=name, reason=reason, scope=scope, ends_on=ends_on)
+            return () if there else (placed,)
+        case ReleaseHold(hold=name, reason=reason):
+            there = any(hold.name == name for hold in credit.holds)
+            return (HoldReleased(hold=name, reason=reason),) if there else ()
         case OverrideGrade(grade=grade, until=until, reason=reason):
-            _require_general_manager(act)
+            require_authority(act, "unlimited", policy)
             return (GradeOverridden(grade=grade, until=until, reason=reason),)
         case _:
             assert_never(command)
@@ -327,19 +366,33 @@ def evolve(credit: Credit, event: Event) -> Credit:
             )
             return replace(credit, open_request=asked)
         case CreditLimitApproved(amount=amount, until=until):
-            return replace(credit, limit=amount, limit_until=until, open_request=None)
+            known = credit.currency
+            first = amount.currency if known is None and isinstance(amount, Money) else known
+            limited = replace(credit, limit=amount, limit_until=until, currency=first)
+            return replace(limited, open_request=None)
         case CreditLimitRejected() | CreditLimitWithdrawn():
             return replace(credit, open_request=None)
         case CreditLimitLowered(amount=amount):
-            return replace(credit, limit=amount)
-        case HoldPlaced(hold=hold):
-            return replace(credit, holds=tuple(sorted({*credit.holds, hold})))
-        case HoldReleased(hold=hold):
-            return replace(credit, holds=tuple(name for name in credit.holds if name != hold))
+            known = amount.currency if credit.currency is None else credit.currency
+            return stale(replace(credit, limit=amount, currency=known))
+        case LimitRevoked():
+            return stale(replace(credit, limit=None, limit_until=None))
+        case HoldPlaced(hold=name, scope=scope, ends_on=ends_on):
+            others = (hold for hold in credit.holds if hold.name != name)
+            holds = (*others, Hold(name=name, scope=scope, ends_on=ends_on))
+            return replace(credit, holds=tuple(sorted(holds, key=lambda hold: hold.name)))
+        case HoldReleased(hold=name):
+            return replace(credit, holds=tuple(h for h in credit.holds if h.name != name))
         case GradeOverridden():
             return replace(credit, override=event)
         case _:
             assert_never(event)
+
+
+def stale(credit: Credit) -> Credit:
+    """Return the credit after it changed: what was asked for before is asked anew (CR8)."""
+    asked = credit.open_request
+    return replace(credit, open_request=replace(asked, is_stale=True)) if asked else credit
 
 
 def _request(command: RequestLimit, credit: Credit, act: Act, policy: Policy) -> tuple[Event, ...]:
@@ -356,10 +409,12 @@ def _request(command: RequestLimit, credit: Credit, act: Act, policy: Policy) ->
     )
 
 
-def _approve(command: ApproveLimit, credit: Credit, act: Act, day: date) -> tuple[Event, ...]:
+def _approve(command: ApproveLimit, credit: Credit, act: Act, policy: Policy) -> tuple[Event, ...]:
     """Approve under the conditions of rules.md CR8."""
-    _require_general_manager(act)
+    require_authority(act, command.amount, policy)
+    day = policy.day(act)
     asked = _open(credit, command.request, day)
+    require(not asked.is_stale, StaleRequest(request=asked.request))
     require(asked.requested_by != act.by, SelfApproval(by=act.by))
     fresh = credit.investigated_until is not None and day <= credit.investigated_until
     require(fresh, InvestigationDue(valid_until=credit.investigated_until))
@@ -386,8 +441,28 @@ def _open(credit: Credit, request: str, day: date) -> OpenRequest:
     return asked
 
 
-def _require_general_manager(act: Act) -> None:
-    require(GENERAL_MANAGER in act.roles, NotAuthorised(role=GENERAL_MANAGER, by=act.by))
+def require_authority(act: Act, amount: Limit, policy: Policy) -> None:
+    """Reject unless who acts may grant this much: by their band, or as the general manager."""
+    allowed = GENERAL_MANAGER in act.roles or any(
+        band.role in act.roles
+        and isinstance(amount, Money)
+        and amount.currency == band.up_to.currency
+        and amount <= band.up_to
+        for band in policy.bands
+    )
+    require(allowed, NotAuthorised(role=GENERAL_MANAGER, by=act.by))
+
+
+def require_currency(amount: Limit, credit: Credit) -> None:
+    """Reject an amount in another currency than that of the limit (rules.md CR15)."""
+    if isinstance(amount, Money) and credit.currency is not None:
+        one_currency(amount, replace(amount, currency=credit.currency))
+
+
+def require_to_come(ends_on: date | None, day: date) -> None:
+    """Reject a last day that is over."""
+    if ends_on is not None:
+        require(ends_on >= day, AlreadyOver(ends_on=ends_on))
 
 
 def _require_not_negative(amount: Limit) -> None:

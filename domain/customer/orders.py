@@ -1,16 +1,19 @@
-"""What a customer orders on account, as far as the credit allows."""
+"""What a customer orders on account, as far as the credit allows, and what of it is delivered."""
 
 from datetime import date
-from fractions import Fraction
 from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from crmcore.domain.customer.credit import Credit, Limit, Policy
-from crmcore.domain.customer.receivables import InvoiceIssued, Invoices, NameTaken, overdue, owed
-from crmcore.domain.customer.sales import NotPositive
+from crmcore.domain.customer import acceptance
+from crmcore.domain.customer.acceptance import Books, CashOnly, OnHold, Overdue, OverLimit
+from crmcore.domain.customer.credit import Limit
+from crmcore.domain.customer.exposure import Order, Orders
+from crmcore.domain.customer.policy import Policy
+from crmcore.domain.customer.receivables import InvoiceIssued, NameTaken
+from crmcore.domain.customer.sales import REMEMBERED_MAX, NotPositive
 from crmcore.domain.money import Money
-from crmcore.domain.value import Note, Ref, Rejected, Rejection, Value, found, require
+from crmcore.domain.value import Note, Ref, Rejection, Value, found, require
 
 # Commands
 
@@ -20,66 +23,114 @@ class AcceptOrder(Value, tag="customer.accept_order"):
 
     order: Ref
     amount: Money
+    deliver_on: date | None = None
+
+
+class ChangeOrder(Value, tag="customer.change_order"):
+    """Change what an order comes to; more than before must be allowed anew."""
+
+    order: Ref
+    amount: Money
 
 
 class CancelOrder(Value, tag="customer.cancel_order"):
-    """Drop what is not yet invoiced of an order."""
+    """Drop what is not yet delivered or invoiced of an order."""
 
     order: Ref
     reason: Note
 
 
-Command: TypeAlias = AcceptOrder | CancelOrder
+class CloseOrder(Value, tag="customer.close_order"):
+    """End an order of which no more will come."""
+
+    order: Ref
+
+
+class ReopenOrder(Value, tag="customer.reopen_order"):
+    """Let what was dropped of an order stand again, if the credit allows it now."""
+
+    order: Ref
+
+
+class Deliver(Value, tag="customer.deliver"):
+    """Deliver an order, or a part of it."""
+
+    order: Ref
+    delivery: Ref
+    amount: Money
+
+
+Command: TypeAlias = AcceptOrder | ChangeOrder | CancelOrder | CloseOrder | ReopenOrder | Deliver
 
 
 # Events
 
 
-class OrderAccepted(Value, tag="customer.order_accepted"):
-    """An order on account, with the exposure and the limit that decided it (rules.md CR5)."""
+class OrderAccepted(Value, tag="customer.order_accepted", omit_defaults=True):
+    """An order on account, with the exposure and the limit that decided it (rules.md CR5).
+
+    Where it passed above the limit, `released` and `released_until` are those of the release.
+    """
 
     order: Ref
     amount: Money
     exposure: Money
     limit: Limit
+    deliver_on: date | None = None
+    released: Money | None = None
+    released_until: date | None = None
+
+
+class OrderChanged(Value, tag="customer.order_changed", omit_defaults=True):
+    """An order comes to another amount; if to more, with what decided it (rules.md CR6)."""
+
+    order: Ref
+    amount: Money
+    exposure: Money | None = None
+    limit: Limit | None = None
+    released: Money | None = None
+    released_until: date | None = None
 
 
 class OrderCancelled(Value, tag="customer.order_cancelled"):
-    """What was not yet invoiced of an order is dropped."""
+    """What was not yet delivered or invoiced of an order is dropped."""
 
     order: Ref
     amount: Money
     reason: Note
 
 
-Event: TypeAlias = OrderAccepted | OrderCancelled
+class OrderClosed(Value, tag="customer.order_closed"):
+    """No more comes of an order: this much of it is dropped."""
+
+    order: Ref
+    amount: Money
+
+
+class OrderReopened(Value, tag="customer.order_reopened", omit_defaults=True):
+    """What was dropped of an order stands again, with what decided it (rules.md CR6)."""
+
+    order: Ref
+    amount: Money
+    exposure: Money
+    limit: Limit
+    released: Money | None = None
+    released_until: date | None = None
+
+
+class DeliveryRecorded(Value, tag="customer.delivery_recorded"):
+    """An order, or a part of it, was delivered."""
+
+    order: Ref
+    delivery: Ref
+    amount: Money
+
+
+Checked: TypeAlias = OrderAccepted | OrderChanged | OrderReopened
+Event: TypeAlias = Checked | OrderCancelled | OrderClosed | DeliveryRecorded
 
 
 # Rejections
-
-
-class OnHold(Rejection):
-    """A customer on hold gets nothing on account."""
-
-    holds: tuple[str, ...]
-
-
-class CashOnly(Rejection):
-    """Without a credit limit a customer pays at once."""
-
-
-class Overdue(Rejection):
-    """Whoever owes overdue money gets nothing more on account."""
-
-    invoice: str
-    due_on: date
-
-
-class OverLimit(Rejection):
-    """What a customer owes with this order stays within the limit."""
-
-    exposure: Money
-    limit: Money
 
 
 class UnknownOrder(Rejection):
@@ -88,77 +139,177 @@ class UnknownOrder(Rejection):
     order: str
 
 
-Reason: TypeAlias = NotPositive | OnHold | CashOnly | Overdue | OverLimit | NameTaken | UnknownOrder
+class NotClosed(Rejection):
+    """What is reopened was cancelled or closed, among the latest orders."""
+
+    order: str
 
 
-# State
+class BelowDone(Rejection):
+    """An order is at least what of it is delivered or invoiced."""
+
+    done: Money
 
 
-class Order(Value):
-    """What of an order is not yet invoiced."""
+class TooMuchDelivered(Rejection):
+    """Nobody gets more than was ordered."""
 
-    name: str
     left: Money
 
 
-Orders: TypeAlias = tuple[Order, ...]
+Reason: TypeAlias = (
+    NotPositive | OnHold | CashOnly | Overdue | OverLimit | NameTaken | UnknownOrder
+    | NotClosed | BelowDone | TooMuchDelivered
+)  # fmt: skip
 
 
-def exposure(orders: Orders, invoices: Invoices) -> int:
-    """Return what a customer owes or has ordered, in minor units (rules.md CR3, first form)."""
-    return sum(order.left.minor for order in orders) + owed(invoices)
-
-
-def decide(
-    command: Command, orders: Orders, invoices: Invoices, credit: Credit, day: date, policy: Policy
-) -> tuple[Event, ...]:
+def decide(command: Command, books: Books, closed: Orders, policy: Policy) -> tuple[Event, ...]:
     """Return what happens to the orders."""
+    if isinstance(command, AcceptOrder | ChangeOrder | Deliver):
+        require(command.amount.minor > 0, NotPositive(amount=command.amount))
+    name = command.order
     match command:
-        case AcceptOrder(order=name, amount=amount):
-            require(amount.minor > 0, NotPositive(amount=amount))
-            require(all(o.name != name for o in orders), NameTaken(name=name))
-            limit = allowed(credit, invoices, day, policy)
-            total = Money(minor=exposure(orders, invoices), currency=amount.currency) + amount
-            if isinstance(limit, Money):
-                most = limit.times(Fraction(100 + policy.tolerance_percent, 100))
-                require(total <= most, OverLimit(exposure=total, limit=limit))
-            return (OrderAccepted(order=name, amount=amount, exposure=total, limit=limit),)
-        case CancelOrder(order=name, reason=reason):
-            left = require_open(orders, name).left
-            return (OrderCancelled(order=name, amount=left, reason=reason),)
+        case AcceptOrder(amount=amount, deliver_on=deliver_on):
+            known = (*books.orders, *closed)
+            require(all(order.name != name for order in known), NameTaken(name=name))
+            new = Order(name=name, amount=amount, deliver_on=deliver_on)
+            passed = acceptance.check(books, new, policy)
+            return (
+                OrderAccepted(
+                    order=name,
+                    amount=amount,
+                    exposure=passed.exposure,
+                    limit=passed.limit,
+                    deliver_on=deliver_on,
+                    released=passed.release,
+                    released_until=passed.release_until,
+                ),
+            )
+        case ChangeOrder(amount=amount):
+            return _change(require_open(books.orders, name), amount, books, policy)
+        case CancelOrder(reason=reason):
+            dropped = _to_come(require_open(books.orders, name))
+            cancelled = OrderCancelled(order=name, amount=dropped, reason=reason)
+            return (cancelled,) if dropped.minor else ()
+        case CloseOrder():
+            dropped = _to_come(require_open(books.orders, name))
+            return (OrderClosed(order=name, amount=dropped),) if dropped.minor else ()
+        case ReopenOrder():
+            return _reopen(name, books, closed, policy)
+        case Deliver():
+            return _deliver(command, books, closed, policy)
         case _:
             assert_never(command)
 
 
-def evolve(orders: Orders, event: Event | InvoiceIssued) -> Orders:
-    """Return the open orders after a fact; what is invoiced is no longer an order (CR4)."""
+def evolve(orders: Orders, closed: Orders, event: Event | InvoiceIssued) -> tuple[Orders, Orders]:
+    """Return the open orders and the latest others after a fact."""
+    if isinstance(event, OrderAccepted):
+        new = Order(name=event.order, amount=event.amount, deliver_on=event.deliver_on)
+        return _placed(orders, closed, _passed(new, event))
+    known = next((o for o in (*orders, *closed) if o.name == event.order), None)
+    return (orders, closed) if known is None else _placed(orders, closed, _after(known, event))
+
+
+def _after(order: Order, event: Event | InvoiceIssued) -> Order:
+    """Return an order after a fact about it; what is dropped may come back, a release may not."""
+    minor = event.amount.minor
     match event:
-        case OrderAccepted(order=name, amount=amount):
-            return (*orders, Order(name=name, left=amount))
-        case OrderCancelled(order=name):
-            return tuple(order for order in orders if order.name != name)
-        case InvoiceIssued(order=name, amount=amount):
-            after = (
-                replace(o, left=replace(o.left, minor=o.left.minor - amount.minor))
-                if o.name == name
-                else o
-                for o in orders
-            )
-            return tuple(order for order in after if order.left.minor > 0)
+        case InvoiceIssued():  # what is invoiced is no longer ordered (rules.md CR4)
+            return replace(order, invoiced=order.invoiced + minor)
+        case DeliveryRecorded():
+            return replace(order, delivered=order.delivered + minor)
+        case OrderCancelled() | OrderClosed():
+            amount = replace(order.amount, minor=order.amount.minor - minor)
+            unreleased = replace(order, released=0, released_until=None)
+            return replace(unreleased, amount=amount, dropped=order.dropped + minor)
+        case OrderReopened():
+            amount = replace(order.amount, minor=order.amount.minor + minor)
+            dropped = max(0, order.dropped - minor)
+            return _passed(replace(order, amount=amount, dropped=dropped), event)
+        case OrderChanged(amount=amount):
+            return _passed(replace(order, amount=amount, dropped=0), event)
+        case OrderAccepted():
+            return order
         case _:
             assert_never(event)
 
 
-def allowed(credit: Credit, invoices: Invoices, day: date, policy: Policy) -> Limit:
-    """Return the limit for something on account, or reject where there is none (rules.md CR5)."""
-    require(not credit.holds, OnHold(holds=credit.holds))
-    limit: Limit = found(credit.limit_on(day), CashOnly())
-    require(not isinstance(limit, Money) or limit.minor > 0, CashOnly())
-    for late in overdue(invoices, day, policy.overdue_grace_days):
-        raise Rejected(Overdue(invoice=late.name, due_on=late.due_on))
-    return limit
+def _passed(order: Order, event: Checked) -> Order:
+    """Return an order with the release that was used for it, if one was."""
+    if event.released is None:
+        return order
+    return replace(order, released=event.released.minor, released_until=event.released_until)
+
+
+def _placed(orders: Orders, closed: Orders, order: Order) -> tuple[Orders, Orders]:
+    """Return the orders with this one where it belongs; of the others the latest stay."""
+    others = tuple(other for other in closed if other.name != order.name)
+    if not order.is_open:
+        left = tuple(other for other in orders if other.name != order.name)
+        return left, (*others, order)[-REMEMBERED_MAX:]
+    if all(other.name != order.name for other in orders):
+        return (*orders, order), others
+    return tuple(order if other.name == order.name else other for other in orders), others
+
+
+def _change(order: Order, amount: Money, books: Books, policy: Policy) -> tuple[Event, ...]:
+    """Change an order; only more than before is a new check (rules.md CR6)."""
+    done = replace(order.amount, minor=max(order.delivered, order.invoiced))
+    require(done <= amount, BelowDone(done=done))
+    if amount <= order.amount:
+        less = OrderChanged(order=order.name, amount=amount)
+        return (less,) if amount != order.amount else ()
+    passed = acceptance.check(books, replace(order, amount=amount), policy)
+    return (
+        OrderChanged(
+            order=order.name,
+            amount=amount,
+            exposure=passed.exposure,
+            limit=passed.limit,
+            released=passed.release,
+            released_until=passed.release_until,
+        ),
+    )
+
+
+def _reopen(name: str, books: Books, closed: Orders, policy: Policy) -> tuple[Event, ...]:
+    """Reopen an order: a new check of the whole of it (rules.md CR6)."""
+    dropped = (o for o in (*books.orders, *closed) if o.name == name and o.dropped)
+    order = found(next(dropped, None), NotClosed(order=name))
+    amount = replace(order.amount, minor=order.dropped)
+    passed = acceptance.check(books, replace(order, amount=order.amount + amount), policy)
+    return (
+        OrderReopened(
+            order=name,
+            amount=amount,
+            exposure=passed.exposure,
+            limit=passed.limit,
+            released=passed.release,
+            released_until=passed.release_until,
+        ),
+    )
+
+
+def _deliver(command: Deliver, books: Books, closed: Orders, policy: Policy) -> tuple[Event, ...]:
+    """Deliver what is ordered, unless a hold stops deliveries; invoiced before is no matter."""
+    held = books.credit.holds_on(books.day, "delivery")
+    automatic = acceptance.automatic_holds(books, policy)
+    held += tuple(kind for kind in automatic if kind in policy.delivery_holds)
+    require(not held, OnHold(holds=held))
+    known = next((o for o in (*books.orders, *closed) if o.name == command.order), None)
+    order = found(known, UnknownOrder(order=command.order))
+    left = replace(order.amount, minor=max(0, order.amount.minor - order.delivered))
+    require(command.amount <= left, TooMuchDelivered(left=left))
+    return (
+        DeliveryRecorded(order=command.order, delivery=command.delivery, amount=command.amount),
+    )
 
 
 def require_open(orders: Orders, name: str) -> Order:
     """Return an open order by its name, or reject."""
     return found(next((o for o in orders if o.name == name), None), UnknownOrder(order=name))
+
+
+def _to_come(order: Order) -> Money:
+    return replace(order.amount, minor=order.to_come)

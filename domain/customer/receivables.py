@@ -1,11 +1,14 @@
-"""What a customer owes: invoices, disputes, payments, credit notes."""
+"""What a customer owes: invoices, disputes, payments for one, credit notes, write-offs."""
 
 from datetime import date
 from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from crmcore.domain.calendar import add_days
+from crmcore.domain.act import Act
+from crmcore.domain.customer.credit import NotAuthorised, require_authority
+from crmcore.domain.customer.exposure import Invoice, Invoices, Part
+from crmcore.domain.customer.policy import Policy
 from crmcore.domain.customer.sales import REMEMBERED_MAX, NotPositive
 from crmcore.domain.money import Money
 from crmcore.domain.value import Note, Ref, Rejection, Value, found, require
@@ -52,21 +55,30 @@ class IssueCreditNote(Value, tag="customer.issue_credit_note"):
     reason: Note
 
 
+class WriteOff(Value, tag="customer.write_off"):
+    """Give up part of an invoice, or the whole."""
+
+    invoice: Ref
+    amount: Money
+    reason: Note
+
+
 Command: TypeAlias = (
-    IssueInvoice | DisputeInvoice | ResolveDispute | ReceivePayment | IssueCreditNote
+    IssueInvoice | DisputeInvoice | ResolveDispute | ReceivePayment | IssueCreditNote | WriteOff
 )
 
 
 # Events
 
 
-class InvoiceIssued(Value, tag="customer.invoice_issued"):
-    """An invoice, for an order or without one."""
+class InvoiceIssued(Value, tag="customer.invoice_issued", omit_defaults=True):
+    """An invoice, for an order or without one; one that is due in parts says when each is."""
 
     invoice: Ref
     amount: Money
     due_on: date
     order: Ref | None
+    parts: tuple[Part, ...] = ()
 
 
 class InvoiceDisputed(Value, tag="customer.invoice_disputed"):
@@ -101,9 +113,18 @@ class CreditNoteIssued(Value, tag="customer.credit_note_issued"):
     reason: Note
 
 
-Event: TypeAlias = (
-    InvoiceIssued | InvoiceDisputed | DisputeResolved | PaymentReceived | CreditNoteIssued
-)
+class InvoiceWrittenOff(Value, tag="customer.invoice_written_off"):
+    """Part of an invoice was given up, which leaves this much open."""
+
+    invoice: Ref
+    amount: Money
+    left: Money
+    approved_by: str
+    reason: Note
+
+
+Reduced: TypeAlias = PaymentReceived | CreditNoteIssued | InvoiceWrittenOff
+Event: TypeAlias = InvoiceIssued | InvoiceDisputed | DisputeResolved | Reduced
 
 
 # Rejections
@@ -133,57 +154,37 @@ class NotDisputed(Rejection):
     invoice: str
 
 
-Reason: TypeAlias = NotPositive | NameTaken | UnknownInvoice | TooMuchPaid | NotDisputed
+Reason: TypeAlias = (
+    NotPositive | NameTaken | UnknownInvoice | TooMuchPaid | NotDisputed | NotAuthorised
+)
 
 
-# State
-
-
-class Invoice(Value):
-    """What of an invoice is not yet paid; one that is paid stays for a while with nothing left."""
-
-    name: str
-    left: Money
-    due_on: date
-    disputed: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something is left to pay."""
-        return self.left.minor > 0
-
-
-Invoices: TypeAlias = tuple[Invoice, ...]  # all that are open, and the latest paid ones
-
-
-def owed(invoices: Invoices) -> int:
-    """Return the open amount of all invoices, in minor units."""
-    return sum(invoice.left.minor for invoice in invoices)
-
-
-def overdue(invoices: Invoices, day: date, grace_days: int) -> Invoices:
-    """Return the undisputed invoices that are overdue on a day by more than the grace."""
-    due_before = add_days(day, -grace_days)
-    return tuple(i for i in invoices if i.is_open and not i.disputed and i.due_on < due_before)
-
-
-def decide(command: Command, invoices: Invoices, day: date, payment_days: int) -> tuple[Event, ...]:
-    """Return what happens to the invoices; one that states no due day has so many days to pay."""
+def decide(
+    command: Command, invoices: Invoices, parts: tuple[Part, ...], act: Act, policy: Policy
+) -> tuple[Event, ...]:
+    """Return what happens to the invoices; a new one is due in these parts."""
     match command:
         case ReceivePayment(payment=payment, invoice=name, amount=amount):
-            left = _left(invoices, name, amount)
+            left = left_after(invoices, name, amount)
             return (PaymentReceived(payment=payment, invoice=name, amount=amount, left=left),)
         case IssueInvoice():
-            return _issue(command, invoices, day, payment_days)
+            return _issue(command, invoices, parts)
         case DisputeInvoice(invoice=name, reason=reason):
-            disputed = _open(invoices, name).disputed
+            disputed = open_invoice(invoices, name).disputed
             return () if disputed else (InvoiceDisputed(invoice=name, reason=reason),)
         case ResolveDispute(invoice=name, outcome=outcome):
-            require(_open(invoices, name).disputed, NotDisputed(invoice=name))
+            require(open_invoice(invoices, name).disputed, NotDisputed(invoice=name))
             return (DisputeResolved(invoice=name, outcome=outcome),)
         case IssueCreditNote(invoice=name, amount=amount, reason=reason):
-            left = _left(invoices, name, amount)
+            left = left_after(invoices, name, amount)
             return (CreditNoteIssued(invoice=name, amount=amount, left=left, reason=reason),)
+        case WriteOff(invoice=name, amount=amount, reason=reason):
+            require_authority(act, amount, policy)
+            left = left_after(invoices, name, amount)
+            written_off = InvoiceWrittenOff(
+                invoice=name, amount=amount, left=left, approved_by=act.by, reason=reason
+            )
+            return (written_off,)
         case _:
             assert_never(command)
 
@@ -192,21 +193,21 @@ def evolve(invoices: Invoices, event: Event) -> Invoices:
     """Return the invoices after a fact."""
     match event:
         case PaymentReceived(invoice=name, amount=amount):
-            return _reduced(invoices, name, amount.minor)
-        case InvoiceIssued(invoice=name, amount=amount, due_on=due_on):
-            return (*invoices, Invoice(name=name, left=amount, due_on=due_on))
+            return reduced(invoices, name, amount.minor)
+        case InvoiceIssued(invoice=name, amount=amount, due_on=due_on, parts=parts):
+            return (*invoices, Invoice(name=name, left=amount, due_on=due_on, parts=parts))
         case InvoiceDisputed(invoice=name) | DisputeResolved(invoice=name):
             disputed = isinstance(event, InvoiceDisputed)
             return tuple(replace(i, disputed=disputed) if i.name == name else i for i in invoices)
         case CreditNoteIssued(invoice=name, amount=amount):
-            return _reduced(invoices, name, amount.minor)
+            return reduced(invoices, name, amount.minor)
+        case InvoiceWrittenOff(invoice=name, amount=amount):
+            return reduced(invoices, name, amount.minor)
         case _:
             assert_never(event)
 
 
-def _issue(
-    command: IssueInvoice, invoices: Invoices, day: date, payment_days: int
-) -> tuple[Event, ...]:
+def _issue(command: IssueInvoice, invoices: Invoices, parts: tuple[Part, ...]) -> tuple[Event, ...]:
     name, amount = command.invoice, command.amount
     require(amount.minor > 0, NotPositive(amount=amount))
     require(all(invoice.name != name for invoice in invoices), NameTaken(name=name))
@@ -214,27 +215,29 @@ def _issue(
         InvoiceIssued(
             invoice=name,
             amount=amount,
-            due_on=command.due_on or add_days(day, payment_days),
+            due_on=command.due_on or parts[0].due_on,
             order=command.order,
+            parts=() if command.due_on or len(parts) == 1 else parts,
         ),
     )
 
 
-def _open(invoices: Invoices, name: str) -> Invoice:
+def open_invoice(invoices: Invoices, name: str) -> Invoice:
+    """Return an open invoice by its name, or reject."""
     known = next((i for i in invoices if i.name == name and i.is_open), None)
     return found(known, UnknownInvoice(invoice=name))
 
 
-def _left(invoices: Invoices, name: str, amount: Money) -> Money:
+def left_after(invoices: Invoices, name: str, amount: Money) -> Money:
     """Return what stays open of an invoice after this much is paid or taken back."""
     require(amount.minor > 0, NotPositive(amount=amount))
-    left = _open(invoices, name).left
+    left = open_invoice(invoices, name).left
     require(amount <= left, TooMuchPaid(left=left))
     return left - amount
 
 
-def _reduced(invoices: Invoices, name: str, minor: int) -> Invoices:
-    """Return the invoices after a payment; of the paid ones the latest REMEMBERED_MAX stay."""
+def reduced(invoices: Invoices, name: str, minor: int) -> Invoices:
+    """Return the invoices after a payment; of the settled the latest REMEMBERED_MAX stay."""
     after = [
         replace(i, left=replace(i.left, minor=max(0, i.left.minor - minor)))
         if i.name == name

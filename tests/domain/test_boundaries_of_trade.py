@@ -5,7 +5,8 @@ from datetime import date
 from crmcore.domain import customer
 from crmcore.domain.customer import AcceptOrder, CancelOrder, IssueInvoice, Policy, ReturnPurchase
 from crmcore.domain.customer.credit import CreditLimitApproved
-from crmcore.domain.customer.orders import Order, OrderAccepted, OrderCancelled
+from crmcore.domain.customer.exposure import Order
+from crmcore.domain.customer.orders import OrderAccepted, OrderCancelled
 from crmcore.domain.customer.profile import CustomerRegistered
 from crmcore.domain.customer.receivables import InvoiceIssued, PaymentReceived
 from crmcore.domain.customer.sales import PurchaseRecorded, PurchaseReturned
@@ -58,7 +59,7 @@ def test_a_limit_of_one_cent_is_a_limit() -> None:
 
 def test_an_order_with_one_cent_left_is_open() -> None:
     past = KNOWN.given(accepted("o", usd(10)), invoice("i", usd(9), order="o"))
-    assert past.state.orders == (Order(name="o", left=usd(1)),)
+    assert past.state.orders == (Order(name="o", amount=usd(10), invoiced=9),)
 
 
 def test_the_order_that_is_named_is_cancelled_and_no_other() -> None:

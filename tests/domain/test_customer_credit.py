@@ -18,6 +18,7 @@ from crmcore.domain.customer import (
     RequestLimit,
     WithdrawRequest,
 )
+from crmcore.domain.customer.acceptance import CashOnly, OnHold
 from crmcore.domain.customer.credit import (
     CreditInvestigated,
     CreditLimitApproved,
@@ -39,7 +40,7 @@ from crmcore.domain.customer.credit import (
     TooMuchApproved,
     UntilPast,
 )
-from crmcore.domain.customer.orders import CashOnly, OnHold, OrderAccepted
+from crmcore.domain.customer.orders import OrderAccepted
 from crmcore.domain.customer.profile import CustomerRegistered
 from crmcore.domain.money import CurrencyMismatch, Money
 from crmcore.testing import given

@@ -14,11 +14,15 @@ from crmcore.domain.customer import (
     access,
     credit,
     follow_ups,
+    limits,
     merging,
     orders,
     ownership,
+    payments,
     profile,
     receivables,
+    releases,
+    reminders,
     sales,
     verified,
 )
@@ -61,6 +65,71 @@ OF_A_CUSTOMER: list[tuple[customer.Event, tuple[str, ...]]] = [
     ),
     (orders.OrderAccepted(order="o", amount=ONE, exposure=ONE, limit=ONE), ("order o",)),
     (orders.OrderCancelled(order="o", amount=ONE, reason=""), ("order o",)),
+    (orders.OrderChanged(order="o", amount=ONE), ("order o",)),
+    (orders.OrderClosed(order="o", amount=ONE), ("order o",)),
+    (orders.OrderReopened(order="o", amount=ONE, exposure=ONE, limit=ONE), ("order o",)),
+    (orders.DeliveryRecorded(order="o", delivery="d", amount=ONE), ("order o",)),
+    (
+        releases.OverLimitReleased(
+            order="o", amount=ONE, ends_on=DAY, released_by="gus", reason=""
+        ),
+        ("order o",),
+    ),
+    (
+        releases.AutomaticHoldReleased(kind="overdue", ends_on=DAY, released_by="gus", reason=""),
+        ("automatic hold overdue",),
+    ),
+    (
+        receivables.InvoiceWrittenOff(
+            invoice="i", amount=ONE, left=ONE, approved_by="gus", reason=""
+        ),
+        ("invoice i",),
+    ),
+    (
+        payments.MoneyReceived(
+            payment="p", amount=ONE, instrument="cash", received_on=DAY, clears_on=DAY
+        ),
+        ("payment p",),
+    ),
+    (
+        payments.AccountCredited(payment="p", amount=ONE, credited_on=DAY, reason=""),
+        ("payment p",),
+    ),
+    (
+        payments.PaymentAllocated(payment="p", invoice="i", amount=ONE, left=ONE),
+        ("payment p", "invoice i"),
+    ),
+    (
+        payments.PaymentReversed(
+            payment="p",
+            amount=ONE,
+            restored=(payments.Restored(invoice="i", amount=ONE, due_on=DAY),),
+            bounced=True,
+            reason="",
+        ),
+        ("payment p", "invoice i"),
+    ),
+    (
+        reminders.ReminderSent(
+            reminder="r",
+            sent_on=DAY,
+            invoices=(reminders.Reminded(invoice="i", overdue=ONE, level=1),),
+            level=1,
+        ),
+        ("invoice i",),
+    ),
+    (credit.LimitRevoked(revoked_by="gus", reason=""), ("limit",)),
+    (
+        limits.TemporaryLimitGranted(amount=ONE, starts_on=DAY, ends_on=DAY, approved_by="gus"),
+        ("limit",),
+    ),
+    (
+        limits.SecurityPledged(
+            security="s", kind="deposit", amount=ONE, ends_on=None, approved_by="gus"
+        ),
+        ("limit",),
+    ),
+    (limits.SecurityReleased(security="s", reason=""), ("limit",)),
     (credit.HoldPlaced(hold="h", reason=""), ("hold h",)),
     (credit.HoldReleased(hold="h", reason=""), ("hold h",)),
     (

@@ -58,7 +58,7 @@ POLICIES = Policies(
 START, NOW = datetime(2025, 3, 1, tzinfo=UTC), datetime(2029, 6, 30, tzinfo=UTC)
 DATES = (datetime(2026, 12, 31, 22, 59, 59, tzinfo=UTC), datetime(2028, 8, 1, tzinfo=UTC), NOW)
 DAY = date(2025, 10, 26)
-CUSTOMERS, LIVES = 12, 120
+CUSTOMERS, LIVES = 16, 120
 HELD, HOLDS = UUID(int=99), ("dispute", "fraud", "insolvency", "limit", "order", "overdue")
 BERLIN, MUMBAI = ZoneInfo("Europe/Berlin"), timezone(timedelta(hours=5, minutes=30))
 KINDS = ("customer", "customer", "opportunity", "ticket", "loyalty")

@@ -321,7 +321,8 @@ def limited(cents: int, until: date | None = None) -> Dated:
 def met(today: date, *dated: Dated, policy: Policy | None = None) -> dict[str, str]:
     answer = asked(credit(policy or Policy()), history(KNOWN, *dated), today)
     assert answer is not None
-    return dict(answer.details[2:])
+    wanted = ("status", "limit", "exposure", "headroom")
+    return {name: value for name, value in answer.details if name in wanted}
 
 
 def test_cr1_three_different_nothings() -> None:

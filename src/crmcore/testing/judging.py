@@ -11,8 +11,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from crmcore.domain import customer, lead, opportunity
+from crmcore.domain.calendar import day_of, zone
 from crmcore.domain.customer import profile, receivables, sales
-from crmcore.domain.customer.orders import OrderAccepted, exposure
+from crmcore.domain.customer.acceptance import exposure_of
+from crmcore.domain.customer.orders import OrderAccepted
 from crmcore.domain.money import Money
 from crmcore.domain.recorded import Recorded
 from crmcore.policies import Policies, lens, lifecycle_under
@@ -183,15 +185,19 @@ def unbalanced(facts: Iterable[Recorded[Any]], at: datetime, said: int) -> Itera
 def accepted(policies: Policies, facts: Iterable[Recorded[Any]]) -> Iterator[str]:
     """Yield the orders that were accepted beyond the limit, or that state another exposure.
 
-    The tolerance is known of those that were accepted under these policies.
+    What counts, and the tolerance, are known of those that were accepted under these policies.
     """
-    state, ours = customer.Customer(), {policies.label, policies.stamp}
+    state, where = customer.Customer(), zone(policies.time_zone)
+    ours = {policies.label, policies.stamp}
     for fact in facts:
         state = customer.evolve(state, fact.event)
         if isinstance(event := fact.event, OrderAccepted):
-            if (owed := exposure(state.orders, state.invoices)) != event.exposure.minor:
+            is_ours, limit = fact.policy in ours, event.limit
+            books = customer.books(state, day_of(fact.effective_at, where))
+            owed = exposure_of(books, policies.customer).total(policies.customer.counted)
+            if is_ours and owed != event.exposure.minor:
                 yield f"{event!r} says other than the {owed} that there is"
             most = Fraction(100 + policies.customer.tolerance_percent, 100)
-            is_ours, limit = fact.policy in ours, event.limit
+            is_ours &= event.released is None
             if is_ours and isinstance(limit, Money) and not event.exposure <= limit.times(most):
                 yield f"{event!r} is beyond the limit"

@@ -23,7 +23,7 @@ from crmcore.domain.customer.receivables import InvoiceIssued
 from crmcore.domain.money import Money
 from crmcore.domain.value import Ref, Rejection, Value, require
 from crmcore.testing import History, law
-from crmcore.testing.rulebook import customer as laws
+from crmcore.testing.rulebook import account as laws
 from crmcore.testing.steps import AnyDecider
 from tests.testing.mistakes.port import Mistake, small
 
