@@ -41,7 +41,7 @@ def usd(cents: int) -> Money:
     return Money(minor=cents, currency="USD")
 
 
-FEW: Overrides = {"hold": ["h"], "minor": [5, 1, 10, 0, 100, 395, 900, 905, -1]}
+FEW: Overrides = {"hold": ["h"], "currency": ["USD", "USD", "USD", "EUR"]}
 HISTORIES = histories(CUSTOMER, overrides=FEW)
 
 
