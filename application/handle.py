@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from crmcore.application.bounded import why_not
 from crmcore.application.chain import GENESIS
 from crmcore.application.journal import (
     FACTS_MAX,
@@ -102,15 +103,18 @@ def checked(request: Request) -> Asked:
     """Return a request as its types allow it; raise InvalidCommand where they do not.
 
     msgspec checks bounds when it decodes, not when a value is made: so what was made is decoded,
-    and what was decoded is carried out.
+    and what was decoded is carried out. What is too large to look at is not looked at.
     """
+    for value in (request.act, *(task.command for task in request.tasks)):
+        if (why := why_not(value)) is not None:
+            raise InvalidCommand(f"the command is not well-formed: {why}")
     try:
         act = _act.decode(_encode(request.act))
         tasks = tuple(
             replace(task, command=_decoder(task.decider.commands).decode(_encode(task.command)))
             for task in request.tasks
         )
-    except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:  # and msgspec's
         raise InvalidCommand(f"the command is not well-formed: {error}") from error
     named = [(str(task.stream), task.command) for task in tasks]
     bound = (named, act.effective_at) if act.dated else named

@@ -9,6 +9,7 @@ from msgspec import Meta
 from crmcore.domain.value import Instant, Note, Rejection, Text, Value
 
 Role: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
+Roles: TypeAlias = Annotated[frozenset[Role], Meta(max_length=100)]
 
 
 class Act(Value):
@@ -20,7 +21,7 @@ class Act(Value):
     by: Text
     effective_at: Instant
     command_id: UUID
-    roles: frozenset[Role] = frozenset()
+    roles: Roles = frozenset()
     because: Note = ""
     correlation_id: UUID | None = None
     causation_id: UUID | None = None

@@ -9,6 +9,7 @@ from msgspec import Meta
 from crmcore.domain.value import Rejection, Value, require
 
 MINOR_MAX = 10**15
+NUMERAL_MAX = 100
 
 Minor: TypeAlias = Annotated[int, Meta(ge=-MINOR_MAX, le=MINOR_MAX)]
 Currency: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
@@ -98,7 +99,7 @@ def parse_money(text: str, currency: str) -> Money:
     >>> parse_money("29.3", "USD")
     Money(minor=2930, currency='USD')
     """
-    found = _PLAIN.fullmatch(text.strip())
+    found = _PLAIN.fullmatch(text.strip()) if len(text) <= NUMERAL_MAX else None
     digits = minor_digits(currency)
     fraction = (found[3] or "").rstrip("0") if found else ""
     if not found or len(fraction) > digits:

@@ -35,7 +35,7 @@ class Attempt(Value):
     """Who tried what, in which roles, and the rule that refused it, with the facts that decided."""
 
     by: Text
-    roles: tuple[Role, ...]
+    roles: Annotated[tuple[Role, ...], Meta(max_length=100)]
     command: Ref
     command_id: UUID
     kind: Ref

@@ -17,7 +17,7 @@ from crmcore.domain.recorded import Stream
 from crmcore.infrastructure.database import migration_script
 from crmcore.intake import import_files, load_mapping, ready_mappings
 from crmcore.telling import customer_id, stream_of
-from crmcore.terminal import AsOf, Json, Store, answering, err, out, print_answer, when
+from crmcore.terminal import SHOWN_MAX, AsOf, Json, Store, answering, err, out, print_answer, when
 
 if TYPE_CHECKING:
     from crmcore.testing.auditing import Judgement
@@ -103,7 +103,7 @@ def history(
         else:
             facts = crm.history(customer_id(stream), as_of=at, known_at=known)
         if not facts:
-            raise NotFound(f"nothing was known about {stream}")
+            raise NotFound(f"nothing was known about {stream[:SHOWN_MAX]}")
         print_answer(facts, as_json, lambda: printing.history(out, crm, facts))
 
 

@@ -89,6 +89,10 @@ When: TypeAlias = date | datetime | None
 Known: TypeAlias = int | date | datetime | None
 
 DEFAULT_STORE = "./crmcore-data"
+ROLES_MAX = 100
+COMMANDS_MAX = 1_000
+POSITION_MAX = 10**15
+PAIR = 2
 
 
 class NotFound(CRMError):
@@ -257,6 +261,10 @@ class CRM:
             since = start_of(_a_day(effective_at), self._zone(effective_at))
         else:
             since = self._clock()
+        if isinstance(roles, str) or not isinstance(roles, Collection) or len(roles) > ROLES_MAX:
+            raise InvalidCommand(f"roles are a collection of {ROLES_MAX} names at most")
+        if not all(isinstance(role, str) for role in roles):
+            raise InvalidCommand("a role is a name")
         return Act(
             by=by,
             because=because,
@@ -471,7 +479,7 @@ class CRM:
     def history(self, customer: UUID, *, as_of: When = None, known_at: Known = None) -> Facts:
         """Return the facts of all streams of a customer, in the order in which they took effect."""
         at, position, _ = self._asked(as_of, known_at)
-        return in_effect(self.journal.about(customer, through=position), at)
+        return in_effect(self.journal.about(_an_id(customer), through=position), at)
 
     def stream(self, stream: Stream, *, as_of: When = None, known_at: Known = None) -> Facts:
         """Return one stream in the order in which its facts took effect."""
@@ -496,7 +504,7 @@ class CRM:
     ) -> Answer | None:
         """Return the lifecycle stage; None before the customer was registered."""
         at, position, rules = self._asked(as_of, known_at)
-        facts = in_effect(self.journal.about(customer, through=position), at)
+        facts = in_effect(self.journal.about(_an_id(customer), through=position), at)
         return answer(lifecycle_under(rules.policies), facts, at)
 
     def credit(
@@ -504,7 +512,7 @@ class CRM:
     ) -> Answer | None:
         """Return the credit level; None before the customer was registered."""
         at, position, rules = self._asked(as_of, known_at)
-        facts = in_effect(self.journal.about(customer, through=position), at)
+        facts = in_effect(self.journal.about(_an_id(customer), through=position), at)
         return answer(credit_under(rules.policies), facts, at)
 
     def value(
@@ -561,6 +569,8 @@ class CRM:
         A feed keeps no place: give the position of the last fact that was dealt with. A `consumer`
         keeps its own.
         """
+        if not isinstance(after, int) or not 0 <= after <= POSITION_MAX:
+            raise InvalidCommand(f"a position is a whole number from 0 to {POSITION_MAX}")
         return followed(self.journal, self._clock, after, forever=follow)
 
     def consumer(self, name: str) -> Consumer:
@@ -609,10 +619,13 @@ class CRM:
         last = self.journal.seal(self._clock())
         if known_at is None:
             return last
+        if isinstance(known_at, bool):
+            raise InvalidCommand("a position is a whole number")
         if not isinstance(known_at, int):
             return self.journal.position(min(self.instant(known_at), self._clock()))
         if not 0 <= known_at <= last:
-            raise NotFound(f"there is no position {known_at} yet: the log ends at {last}")
+            shown = known_at if abs(known_at) <= POSITION_MAX else "like that"
+            raise NotFound(f"there is no position {shown} yet: the log ends at {last}")
         return known_at
 
     def _asked(self, as_of: When, known_at: Known) -> tuple[datetime, int, InForce]:
@@ -631,7 +644,7 @@ class CRM:
         if isinstance(as_of, datetime):
             return _aware(as_of)
         if not isinstance(as_of, date):
-            raise InvalidCommand(f"{as_of!r} is neither a date nor an instant")
+            raise InvalidCommand(f"a {type(as_of).__name__} is neither a date nor an instant")
         return end_of(as_of, self._adopted.among(adoptions, end_of(as_of, UTC)).zone)
 
     def _zone(self, day: date) -> tzinfo:
@@ -642,7 +655,7 @@ class CRM:
         return self._adopted.on(self._clock())
 
     def _state(self, kind: str, aggregate: UUID, as_of: When, known_at: Known) -> Any:  # noqa: ANN401 - the caller knows
-        stream = Stream(kind=kind, id=aggregate)
+        stream = Stream(kind=kind, id=_an_id(aggregate))
         facts = self.stream(stream, as_of=as_of, known_at=known_at)
         if not facts:
             raise NotFound(f"nothing was known about {stream}")
@@ -652,12 +665,16 @@ class CRM:
         return next(decider for decider in self._storable if decider.kind == kind)
 
     def _request(self, act: Act, commands: Sequence[tuple[Value, UUID]]) -> Request:
+        if not isinstance(act, Act):
+            raise InvalidCommand(f"a {type(act).__name__} is no act")
+        if not isinstance(commands, Sequence) or len(commands) > COMMANDS_MAX:
+            raise InvalidCommand(f"one act has a sequence of {COMMANDS_MAX} commands at most")
         at = act.effective_at
         is_instant = isinstance(at, datetime) and at.tzinfo is not None  # else it is refused later
         rules = self._adopted.on(at) if is_instant else self._adopted.default
         return Request(
             act=act,
-            tasks=tuple(_task(rules, command, to) for command, to in commands),
+            tasks=tuple(_task(rules, asked) for asked in commands),
             policy=rules.stamp,
             bounds=self.policies.bounds,  # books are closed for what is recorded from now on
         )
@@ -668,13 +685,20 @@ class CRM:
         return [asked for command, to in commands for asked in together(command, to, act)]
 
 
-def _task(rules: InForce, command: Value, to: UUID) -> Task:
+def _task(rules: InForce, asked: tuple[Value, UUID]) -> Task:
+    if not isinstance(asked, tuple) or len(asked) != PAIR:
+        raise InvalidCommand("each command comes with the id that it is for")
+    command, to = asked
     decider = rules.by_command.get(type(command))
     if decider is None:
         raise InvalidCommand(f"{type(command).__name__} is no command of any kind here")
-    if not isinstance(to, UUID):
-        raise InvalidCommand(f"{to!r} is no id of an aggregate: ids are UUIDs")
-    return Task(decider=decider, stream=Stream(kind=decider.kind, id=to), command=command)
+    return Task(decider=decider, stream=Stream(kind=decider.kind, id=_an_id(to)), command=command)
+
+
+def _an_id(of: UUID) -> UUID:
+    if not isinstance(of, UUID):
+        raise InvalidCommand(f"a {type(of).__name__} is no id of an aggregate: ids are UUIDs")
+    return of
 
 
 def _of(customer: UUID) -> Stream:
@@ -701,6 +725,8 @@ def _aware(instant: datetime) -> datetime:
 
 
 def _a_day(day: date) -> date:
+    if not isinstance(day, date):
+        raise InvalidCommand(f"a {type(day).__name__} is neither a date nor an instant")
     if not FIRST_DAY <= day <= LAST_DAY:
         raise InvalidCommand(f"{day} is not between {FIRST_DAY} and {LAST_DAY}")
     return day

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
+from crmcore.application.bounded import why_not
 from crmcore.domain import (
     adoption,
     customer,
@@ -112,6 +113,10 @@ class InvalidPolicy(CRMError):
 
 def checked(policies: Policies) -> Policies:
     """Return policies whose numbers are within their bounds; raise InvalidPolicy otherwise."""
+    if not isinstance(policies, Policies):
+        raise InvalidPolicy("the policies cannot be: they are no Policies")
+    if (why := why_not(policies)) is not None:
+        raise InvalidPolicy(f"the policies cannot be: {why}")
     try:
         zone(policies.time_zone)
         found = msgspec.json.decode(msgspec.json.encode(policies), type=Policies)

@@ -4,7 +4,6 @@ Both come from the types of the policies themselves, so a file can say no less a
 """
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from functools import cache
@@ -20,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from crmcore.domain.value import Value
 from crmcore.policies import InvalidPolicy, Policies, checked
+from crmcore.toml_text import parsed
 
-FILE_BYTES_MAX = 100_000
+FILE_BYTES_MAX = 30_000
 ERRORS_SHOWN_MAX = 5
 WIDTH = 100
 
@@ -57,12 +57,7 @@ def load(path: Path) -> Policies:
             data = stream.read(FILE_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         raise InvalidPolicy(f"{path.name[:80]!r} cannot be read") from error
-    if len(data) > FILE_BYTES_MAX:
-        raise InvalidPolicy(f"{path.name[:80]!r} has more than {FILE_BYTES_MAX} bytes")
-    try:
-        return loads(data.decode())
-    except UnicodeDecodeError as error:
-        raise InvalidPolicy(f"{path.name[:80]!r} is not UTF-8") from error
+    return _policies(data)
 
 
 def loads(text: str) -> Policies:
@@ -71,14 +66,14 @@ def loads(text: str) -> Policies:
     >>> loads("[customer]\npayment_days = 45").customer.payment_days
     45
     """
-    if len(text) > FILE_BYTES_MAX:
-        raise InvalidPolicy(f"the policies have more than {FILE_BYTES_MAX} characters")
+    return _policies(text[: FILE_BYTES_MAX + 1].encode(errors="replace"))
+
+
+def _policies(data: bytes) -> Policies:
     try:
-        said = tomllib.loads(text)
-    except RecursionError as error:
-        raise InvalidPolicy("the policies are no TOML: they are nested too deep") from error
-    except ValueError as error:  # that of tomllib is one
-        raise InvalidPolicy(f"the policies are no TOML: {str(error)[:200]}") from error
+        said = parsed(data, FILE_BYTES_MAX)
+    except ValueError as error:
+        raise InvalidPolicy(f"the policies are no TOML: {error}") from error
     try:
         _model(Policies).model_validate(said)
         return checked(msgspec.convert(said, Policies))

@@ -13,6 +13,8 @@ from rich.console import Console
 from crmcore.crm import When
 from crmcore.domain.value import CRMError
 
+SHOWN_MAX = 100
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -54,5 +56,5 @@ def _parsed(text: str, option: str) -> date | datetime:
             return parse(text)
         except ValueError:
             continue
-    wanted = f"{text!r} is no date such as 2025-12-31, nor an instant with a time zone"
+    wanted = f"{text[:SHOWN_MAX]!r} is no date such as 2025-12-31, nor an instant with a time zone"
     raise typer.BadParameter(wanted, param_hint=option)

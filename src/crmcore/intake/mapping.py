@@ -1,10 +1,10 @@
 """A mapping file: which columns there are, what they mean, and which commands a row stands for."""
 
 import re
-import tomllib
 from datetime import date, datetime
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -12,10 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from crmcore.domain.calendar import FIRST_DAY, LAST_DAY
 from crmcore.domain.value import CRMError
+from crmcore.toml_text import parsed
 
 FieldType: TypeAlias = Literal[
     "text", "integer", "decimal", "date", "customer", "opportunity", "ticket", "loyalty"
 ]
+DATE_MAX = 100
+MAPPING_BYTES_MAX = 50_000
 KINDS = ("customer", "opportunity", "ticket", "loyalty")
 
 
@@ -145,14 +148,19 @@ def load_mapping(name: str) -> Mapping:
     ready = files("crmcore.intake") / "mappings" / f"{name}.toml"
     path = ready if name in ready_mappings() else Path(name)
     try:
-        return Mapping.model_validate(tomllib.loads(path.read_text("utf-8")))
+        return Mapping.model_validate(_parsed(path))
     except OSError as error:
         known = ", ".join(ready_mappings())
-        raise InvalidFile(f"there is no mapping {name!r}; ready ones are {known}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidFile(f"mapping {name}: {error}") from error
+        raise InvalidFile(f"there is no mapping {name[:80]!r}; ready ones are {known}") from error
     except ValidationError as error:
-        raise InvalidFile(f"mapping {name}: {_first(error)}") from error
+        raise InvalidFile(f"mapping {name[:80]}: {_first(error)}") from error
+    except ValueError as error:
+        raise InvalidFile(f"mapping {name[:80]}: {error}") from error
+
+
+def _parsed(path: Traversable) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        return parsed(stream.read(MAPPING_BYTES_MAX + 1), MAPPING_BYTES_MAX)
 
 
 def ready_mappings() -> list[str]:
@@ -171,6 +179,8 @@ def _first(error: ValidationError) -> str:
 @lru_cache(maxsize=10_000)  # files name the same few days again and again
 def parse_date(text: str, form: str) -> date:
     """Return the date that a text states in a form of strptime; ValueError if it states none."""
+    if len(text) > DATE_MAX:
+        raise ValueError(f"{text[:40]!r} is no date: it has more than {DATE_MAX} characters")
     try:
         day = datetime.strptime(text, form).date()  # noqa: DTZ007 - a date has no time zone
     except re.error as error:

@@ -11,6 +11,9 @@ import msgspec
 from crmcore.domain.value import Value
 from crmcore.intake.mapping import InvalidFile, Layout, Mapping
 
+LINE_CHARACTERS_MAX = 200_000
+PATH_SHOWN_MAX = 200
+
 
 class Row(Value):
     """One row: its columns as text, its number in the file from 1, and what identifies it.
@@ -43,20 +46,20 @@ def read_rows(mapping: Mapping, path: Path) -> Iterator[Row]:
                     broken=broken,
                 )
     except OSError as error:
-        raise InvalidFile(f"{path}: {error.strerror}") from error
+        raise InvalidFile(f"{_shown(path)}: {error.strerror}") from error
     except (ValueError, LookupError, csv.Error) as error:  # among them every wrong encoding
-        raise InvalidFile(f"{path}: {error}") from error
+        raise InvalidFile(f"{_shown(path)}: {error}") from error
 
 
 def _cut(
     mapping: Mapping, name: str, stream: TextIO
 ) -> Iterator[tuple[dict[str, str], str | None]]:
     if mapping.file.format == "fixed":
-        for line in stream:
+        for line in _lines(stream):
             if text := line.rstrip("\r\n"):
                 yield _fixed(mapping.file, text), None
         return
-    reader = csv.reader(stream, delimiter=mapping.file.delimiter, strict=True)
+    reader = csv.reader(_lines(stream), delimiter=mapping.file.delimiter, strict=True)
     header = [column.strip() for column in next(reader, [])]
     if missing := mapping.columns() - set(header):
         raise InvalidFile(f"{name}: there is no column {', '.join(sorted(missing))}")
@@ -68,6 +71,18 @@ def _cut(
             broken = f"{len(cells)} columns where the header has {len(header)}"
         padded = [*cells, *[""] * len(header)]
         yield dict(zip(header, (cell.strip() for cell in padded), strict=False)), broken
+
+
+def _shown(path: Path) -> str:
+    return str(path)[-PATH_SHOWN_MAX:]
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    """Yield the lines of a file; ValueError for one that is too long to be read."""
+    while line := stream.readline(LINE_CHARACTERS_MAX + 1):
+        if len(line) > LINE_CHARACTERS_MAX:
+            raise ValueError(f"a line has more than {LINE_CHARACTERS_MAX} characters")
+        yield line
 
 
 def _fixed(layout: Layout, text: str) -> dict[str, str]:
