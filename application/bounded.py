@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from msgspec import UNSET, Struct
+from msgspec import Struct, UnsetType
 
 from crmcore.domain.calendar import FIRST_DAY, LAST_DAY
 
@@ -18,6 +18,8 @@ CHARACTERS_MAX = 100_000
 DEPTH_MAX = 20
 BITS_MAX = 64
 NAME_MAX = 40
+
+_FLAT = {type(None), bool, UUID, UnsetType}
 
 
 def why_not(value: Any) -> str | None:  # noqa: ANN401 - whatever somebody hands in
@@ -31,7 +33,7 @@ def why_not(value: Any) -> str | None:  # noqa: ANN401 - whatever somebody hands
     for _ in range(DEPTH_MAX):
         below: list[Any] = []
         for one in level:
-            if one is None or one is UNSET or isinstance(one, UUID):
+            if type(one) in _FLAT:
                 continue
             if isinstance(one, str):
                 characters += len(one)

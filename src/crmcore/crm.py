@@ -676,7 +676,7 @@ class CRM:
             act=act,
             tasks=tuple(_task(rules, asked) for asked in commands),
             policy=rules.stamp,
-            bounds=self.policies.bounds,  # books are closed for what is recorded from now on
+            bounds=self._rules_now().bounds,  # books are closed for what is recorded from now on
         )
 
     def _together(

@@ -10,6 +10,7 @@ from crmcore.application.carry_out import patiently
 from crmcore.application.ids import aggregate_id
 from crmcore.application.journal import Journal
 from crmcore.domain.adoption import PolicyAdopted, in_force
+from crmcore.domain.bounds import Bounds
 from crmcore.domain.calendar import zone
 from crmcore.domain.decider import Decider
 from crmcore.domain.recorded import Stream
@@ -31,6 +32,7 @@ class InForce(Value):
 
     policies: Policies
     stamp: str
+    bounds: Bounds
     deciders: tuple[Rules, ...]
     processes: tuple[Rules, ...]
     by_command: dict[type, Rules]
@@ -43,6 +45,7 @@ def made(policies: Policies, stamp: str, own: Iterable[Rules]) -> InForce:
     return InForce(
         policies=policies,
         stamp=stamp,
+        bounds=policies.bounds,
         deciders=aggregates,
         processes=others,
         by_command={

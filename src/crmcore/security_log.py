@@ -65,7 +65,7 @@ def _kept(request: Request, refused: Rejected, rules: InForce, now: datetime) ->
             ),
         ),
         policy=rules.stamp,
-        bounds=rules.policies.bounds,
+        bounds=rules.bounds,
     )
 
 
