@@ -24,6 +24,7 @@ from msgspec.inspect import (
     FrozenSetType,
     IntType,
     LiteralType,
+    Metadata,
     NoneType,
     StrType,
     StructType,
@@ -275,6 +276,8 @@ def _type(shape: Type) -> str:
     if words:
         return words
     match shape:
+        case Metadata(type=inner):
+            return _type(inner)
         case IntType(ge=None, le=None):
             return "whole number"
         case IntType(ge=least, le=most):

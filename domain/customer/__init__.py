@@ -319,10 +319,10 @@ def _decide_on_identity(
     return merging.decide(command, customer.merges, held, *known_as(customer))
 
 
-def known_as(customer: Customer) -> tuple[str, str]:
+def known_as(customer: Customer) -> tuple[str, str | None]:
     """Return the name and the tax id by which a customer is known, verified or not."""
     said = customer.profile.registration.tax_id
-    number = "" if said is UNSET else said
+    number = None if said is UNSET else said
     return customer.profile.name, customer.tax_id.plain if customer.tax_id else number
 
 

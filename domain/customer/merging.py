@@ -1,17 +1,14 @@
 """Customers that are one and the same: merged, taken apart again, or known to be two."""
 
 from collections.abc import Mapping
-from typing import Annotated, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 from uuid import UUID
 
-from msgspec import Meta
 from msgspec.structs import replace
 
 from crmcore.domain.customer.sales import REMEMBERED_MAX
 from crmcore.domain.customer.tax_id import TaxId
-from crmcore.domain.value import Rejection, Text, Value, require
-
-Name: TypeAlias = Annotated[str, Meta(max_length=200)]
+from crmcore.domain.value import Ref, Rejection, Text, Value, require
 
 
 class Held(Value):
@@ -89,8 +86,8 @@ class MarkedNotDuplicate(Value, tag="customer.marked_not_duplicate"):
     """This customer, under this name and tax id, is not another one."""
 
     other_customer: UUID
-    name: Name
-    tax_id: Name
+    name: Text
+    tax_id: Ref | None
 
 
 Event: TypeAlias = MergedInto | Absorbed | Unmerged | MarkedNotDuplicate
@@ -140,7 +137,7 @@ class Mark(Value):
 
     other_customer: UUID
     name: str
-    tax_id: str
+    tax_id: str | None
 
 
 class Merges(Value):
@@ -172,7 +169,7 @@ def require_own(merges: Merges, command: object) -> None:
 
 
 def decide(
-    command: Command, merges: Merges, held: Held, name: str, tax_id: str
+    command: Command, merges: Merges, held: Held, name: str, tax_id: str | None
 ) -> tuple[Event, ...]:
     """Return who stands for whom; what is so already is nothing to do."""
     survivor, absorbed = merges.survivor, merges.absorbed

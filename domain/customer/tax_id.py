@@ -6,7 +6,8 @@ from msgspec import Meta
 
 from crmcore.domain.value import Ref, Value
 
-Country: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
+# The registration's country is free text: what was said there is no country here.
+Country: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", extra={"ref": "nation"})]
 Scheme: TypeAlias = Literal["other", "uscc"]
 
 # GB 32100-2015: 18 characters without I, O, S, V and Z; the last one checks the others.

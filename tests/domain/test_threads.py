@@ -171,7 +171,7 @@ OF_A_CUSTOMER: list[tuple[customer.Event, tuple[str, ...]]] = [
     (merging.Absorbed(absorbed_customer=UUID(int=2)), ("merges",)),
     (merging.Unmerged(other_customer=UUID(int=2)), ("merges",)),
     (
-        merging.MarkedNotDuplicate(other_customer=UUID(int=2), name="a", tax_id=""),
+        merging.MarkedNotDuplicate(other_customer=UUID(int=2), name="a", tax_id=None),
         ("merges",),
     ),
     (ownership.ReleasedToPool(owner="a", reason="", at=LOT.vests_at), ("owner",)),
