@@ -1,6 +1,7 @@
 """What was stored in an older form is read in today's, and folds."""
 
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from crmcore.infrastructure.codec import UPCASTERS, Codec, Unreadable, Upcasters
 from crmcore.testing.laws import Violation
@@ -23,7 +24,8 @@ def older_forms(
 def _wrong(
     decider: AnyDecider, stored: Mapping[tuple[str, int], bytes], upcasters: Upcasters
 ) -> Iterator[str]:
-    codec = Codec(decider.events, upcasters)
+    ours = {cls.__struct_config__.tag for cls in get_args(decider.events)}
+    codec = Codec(decider.events, {key: up for key, up in upcasters.items() if key[0] in ours})
     for name, newest in codec.versions.items():
         missing = [n for n in range(1, newest + 1) if (name, n) not in stored]
         yield from (f"there is no {name} of version {number}" for number in missing)

@@ -62,7 +62,7 @@ class Ledger:
                 back = held.pop(name)
                 free.update({lot.number: back[lot.number] for lot in alive})
             for lot in alive if moment >= self.since else ():
-                part = min(free[lot.number], owed)
+                part = max(0, min(free[lot.number], owed))
                 free[lot.number] -= part
                 owed -= part
         return sum(free[lot.number] for lot in alive)
