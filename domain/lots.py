@@ -174,7 +174,8 @@ def _instants(pool: Pool, at: datetime) -> list[datetime]:
     instants = {hold.until for hold in pool.holds}
     if pool.owed:
         since = pool.owed_since
-        instants |= {max(lot.vests_at, since) if since else lot.vests_at for lot in pool.lots}
+        every = (*pool.lots, *(lot for hold in pool.holds for lot in hold.lots))
+        instants |= {max(lot.vests_at, since) if since else lot.vests_at for lot in every}
     return sorted(instant for instant in instants if instant <= at)
 
 
