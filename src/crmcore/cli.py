@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -322,6 +323,28 @@ def seal(
                 sealer.wait()
         position = crm.position()
         print_answer({"position": position}, as_json, lambda: out.print(f"sealed up to {position}"))
+
+
+@app.command()
+def react(
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
+    store: Store = DEFAULT_STORE,
+    as_json: Json = False,
+) -> None:
+    """Let facts act on other aggregates: a purchase earns points, a return takes them back.
+
+    It may be stopped and started at any time, in any number of processes.
+
+    Example: crmcore react --follow --store postgresql://localhost/crm
+    """
+    with answering(), CRM.open(store, create=False) as crm:
+        if follow:
+            with _until_interrupted():
+                crm.reactions().run(stop=Event())
+        found = crm.reactions().catch_up()
+        print_answer(found, as_json, lambda: printing.consumers(out, {"reactions": found}))
 
 
 @app.command()

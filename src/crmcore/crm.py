@@ -83,6 +83,8 @@ from crmcore.projections.projection import (
     registered,
 )
 from crmcore.projections.summary import Summary, summarise
+from crmcore.reacting import NAME as REACTIONS
+from crmcore.reacting import Reactions
 from crmcore.security_log import KIND, attempts_at, refusals
 
 When: TypeAlias = date | datetime | None
@@ -583,6 +585,13 @@ class CRM:
     def consumers(self) -> list[Consumer]:
         """Return the consumers that there are, by name."""
         return [self.consumer(name) for name in self._checkpoints.names()]
+
+    def reactions(self) -> Reactions:
+        """Return what lets facts act on other aggregates: purchases earn, returns take back.
+
+        Where nobody runs it, nothing follows from facts; where it runs again, nothing new does.
+        """
+        return Reactions(self.consumer(REACTIONS), self.journal, self.carry_out)
 
     def verify(self, *, progress: Progress | None = None) -> Verification:
         """Check the whole log: that nothing is missing, doubled, moved or altered, and where.
