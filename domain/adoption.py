@@ -63,7 +63,7 @@ Event: TypeAlias = PolicyAdopted
 class NotAuthorised(Rejection):
     """Policies are adopted by the general manager or by who administers policies."""
 
-    roles: tuple[str, ...]
+    role: str
     by: str
 
 
@@ -130,8 +130,8 @@ def decide(
     command: Command, adopted: Adopted, act: Act, policy: Policy, read: Read
 ) -> tuple[Event, ...]:
     """Return what happens when somebody wants other policies (rules.md X3)."""
-    allowed = (GENERAL_MANAGER, POLICY_ADMIN)
-    require(not act.roles.isdisjoint(allowed), NotAuthorised(roles=allowed, by=act.by))
+    refusal = NotAuthorised(role=GENERAL_MANAGER, by=act.by)
+    require(not act.roles.isdisjoint((GENERAL_MANAGER, POLICY_ADMIN)), refusal)
     said = found(read(command.policies), Unreadable())
     if before := next((r for r in adopted.remembered if r.stated.version == said.version), None):
         same = (before.stated, before.in_force_from) == (said, command.in_force_from)

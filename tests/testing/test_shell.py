@@ -134,7 +134,7 @@ def shop() -> CRM:
 
 def test_a_log_that_keeps_the_rules_is_said_to() -> None:
     crm = shop()
-    judged = judge(crm.feed(), crm.deciders)
+    judged = judge(crm.feed(), (*crm.deciders, *crm.processes))
     laws = {law.name for laws in RULEBOOK.values() for law in laws}
     assert (judged.facts, judged.streams, judged.laws) == (8, 2, len(laws) + len(LAWS))
     assert judged.breaches == ()

@@ -1,4 +1,4 @@
-"""What holds of every history of our four aggregates, told from the facts alone.
+"""What holds of every history of our four aggregates and of processes, told from facts alone.
 
 The laws share no helper with the rules that they watch over: so a mistake in one is none in the
 other. Each is asked of generated histories, and of what an application has recorded.
@@ -7,21 +7,25 @@ other. Each is asked of generated histories, and of what an application has reco
 from collections.abc import Mapping
 from typing import Any
 
+from crmcore.domain import adoption as adoptions
 from crmcore.domain import customer as customers
 from crmcore.domain import identity as identities
 from crmcore.domain import loyalty as accounts
 from crmcore.domain import opportunity as opportunities
 from crmcore.domain import portfolio as portfolios
+from crmcore.domain import security as attempts
 from crmcore.domain import ticket as tickets
 from crmcore.testing.laws import Law
 from crmcore.testing.living import kinds
 from crmcore.testing.rulebook import (
+    adoption,
     customer,
     identity,
     loyalty,
     opportunity,
     ownership,
     portfolio,
+    security,
     ticket,
 )
 from crmcore.testing.steps import AnyDecider
@@ -33,6 +37,8 @@ RULEBOOK: Mapping[str, tuple[Law, ...]] = {
     "loyalty": loyalty.LAWS,
     "identity": identity.LAWS,
     "portfolio": portfolio.LAWS,
+    "policies": adoption.LAWS,
+    "security": security.LAWS,
 }
 """The laws of each kind of aggregate, and of the processes between them."""
 
@@ -43,6 +49,8 @@ _EVENTS: Mapping[str, Any] = {
     "loyalty": accounts.Event,
     "identity": identities.Event,
     "portfolio": portfolios.Event,
+    "policies": adoptions.Event,
+    "security": attempts.Event,
 }
 
 
