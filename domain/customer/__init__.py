@@ -45,7 +45,8 @@ from crmcore.domain.customer.credit import (
     RevokeLimit,
     WithdrawRequest,
 )
-from crmcore.domain.customer.exposure import Invoices, Orders, Payments
+from crmcore.domain.customer.exchange import ExchangeRate, booked
+from crmcore.domain.customer.exposure import Invoices, Orders, Part, Payments
 from crmcore.domain.customer.follow_ups import CompleteFollowUp, FollowUps, PlanFollowUp
 from crmcore.domain.customer.limits import (
     GrantTemporaryLimit,
@@ -110,6 +111,7 @@ from crmcore.domain.customer.receivables import (
     PaymentReceived,
     ReceivePayment,
     ResolveDispute,
+    RevalueInvoice,
     WriteOff,
 )
 from crmcore.domain.customer.releases import ReleaseAutomaticHold, ReleaseOrder, Releases
@@ -150,6 +152,7 @@ __all__ = [
     "DenyAccess",
     "DisputeInvoice",
     "Event",
+    "ExchangeRate",
     "GiveUpTaxId",
     "GrantAccess",
     "GrantTemporaryLimit",
@@ -186,6 +189,7 @@ __all__ = [
     "RequestLimit",
     "ResolveDispute",
     "ReturnPurchase",
+    "RevalueInvoice",
     "Revenue",
     "ReversePayment",
     "RevokeAccess",
@@ -236,9 +240,6 @@ Reason: TypeAlias = (
     | ownership.Reason | access.Reason | follow_ups.Reason | verified.Reason | merging.Reason
     | CurrencyMismatch
 )  # fmt: skip
-
-
-_ON_ACCOUNT: TypeAlias = ReceiveOnAccount | CreditAccount
 
 
 class Customer(Value):
@@ -379,15 +380,21 @@ def _trade(
 ) -> tuple[Event, ...]:
     """Return what is ordered, invoiced or paid; all that is open is in one currency."""
     day = policy.day(act)
-    if isinstance(command, AcceptOrder | ChangeOrder | IssueInvoice | _ON_ACCOUNT):
+    if isinstance(command, AcceptOrder | IssueInvoice | ReceiveOnAccount):
+        _require_one_currency(booked(command.amount, command.rate), customer, day)
+    if isinstance(command, ChangeOrder | CreditAccount):
         _require_one_currency(command.amount, customer, day)
     if isinstance(command, IssueInvoice) and command.order is not None:
         orders.require_open(customer.orders, command.order)
     if isinstance(command, payments.Command):
         return payments.decide(command, customer.payments, customer.invoices, day)
+    if isinstance(command, ReceivePayment):
+        payments.require_not_on_account(customer.payments, command.payment)
     if isinstance(command, receivables.Command):
-        amount = command.amount.minor if isinstance(command, IssueInvoice) else 1
-        parts = parts_of(amount, _terms(customer, policy), day, policy)
+        parts: tuple[Part, ...] = ()
+        if isinstance(command, IssueInvoice):
+            amount = booked(command.amount, command.rate)
+            parts = parts_of(max(1, amount.minor), _terms(customer, policy), day, policy)
         return receivables.decide(command, customer.invoices, parts, act, policy)
     if not isinstance(command, CancelOrder | CloseOrder):
         status = customer.profile.status

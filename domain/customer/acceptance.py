@@ -79,7 +79,7 @@ class Passed(Value):
     exposure: Money
     limit: Limit
     release: Money | None = None
-    release_until: date | None = None
+    release_ends_on: date | None = None
 
 
 def exposure_of(books: Books, policy: Policy) -> Exposure:
@@ -101,7 +101,7 @@ def check(books: Books, order: Order, policy: Policy) -> Passed:
     release = books.releases.of_order(order.name, books.day)
     if release is not None and order.amount <= release.amount:
         return Passed(
-            exposure=total, limit=limit, release=release.amount, release_until=release.ends_on
+            exposure=total, limit=limit, release=release.amount, release_ends_on=release.ends_on
         )
     if not _is_covered(order, books.day):
         _require_within(books, after, limit, total, policy)
@@ -142,7 +142,7 @@ def _reasons_to_hold(books: Books, policy: Policy) -> Iterator[AutomaticHold]:
 
 def _is_covered(order: Order, day: date) -> bool:
     """Tell whether a release that was used for this order covers it as it would be (CR9)."""
-    until = order.released_until
+    until = order.release_ends_on
     return until is not None and day <= until and order.amount.minor <= order.released
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from typing import TypeAlias
 
 from crmcore.domain.calendar import add_days
+from crmcore.domain.customer.exchange import ExchangeRate
 from crmcore.domain.customer.policy import Bucket, Policy
 from crmcore.domain.money import Money
 from crmcore.domain.value import Value
@@ -28,7 +29,7 @@ class Order(Value):
     dropped: int = 0
     deliver_on: date | None = None
     released: int = 0
-    released_until: date | None = None
+    release_ends_on: date | None = None
 
     @property
     def to_come(self) -> int:
@@ -61,7 +62,8 @@ class Part(Value):
 class Invoice(Value):
     """What of an invoice is not settled; one that is stays for a while with nothing left.
 
-    One in instalments has `parts`. `level` is that of the latest reminder.
+    One in instalments has `parts`, and one from another currency the latest `rate`. `level` is that
+    of the latest reminder.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Invoice(Value):
     parts: tuple[Part, ...] = ()
     level: int = 0
     reminded_on: date | None = None
+    rate: ExchangeRate | None = None
 
     @property
     def is_open(self) -> bool:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from crmcore.domain.customer import acceptance
 from crmcore.domain.customer.acceptance import Books, CashOnly, OnHold, Overdue, OverLimit
 from crmcore.domain.customer.credit import Limit
+from crmcore.domain.customer.exchange import Conversion, ExchangeRate, booked, conversion
 from crmcore.domain.customer.exposure import Order, Orders
 from crmcore.domain.customer.policy import Policy
 from crmcore.domain.customer.receivables import InvoiceIssued, NameTaken
@@ -24,6 +25,7 @@ class AcceptOrder(Value, tag="customer.accept_order"):
     order: Ref
     amount: Money
     deliver_on: date | None = None
+    rate: ExchangeRate | None = None
 
 
 class ChangeOrder(Value, tag="customer.change_order"):
@@ -69,7 +71,7 @@ Command: TypeAlias = AcceptOrder | ChangeOrder | CancelOrder | CloseOrder | Reop
 class OrderAccepted(Value, tag="customer.order_accepted", omit_defaults=True):
     """An order on account, with the exposure and the limit that decided it (rules.md CR5).
 
-    Where it passed above the limit, `released` and `released_until` are those of the release.
+    Where it passed above the limit, `released` and `release_ends_on` are those of the release.
     """
 
     order: Ref
@@ -77,8 +79,9 @@ class OrderAccepted(Value, tag="customer.order_accepted", omit_defaults=True):
     exposure: Money
     limit: Limit
     deliver_on: date | None = None
+    conversion: Conversion | None = None
     released: Money | None = None
-    released_until: date | None = None
+    release_ends_on: date | None = None
 
 
 class OrderChanged(Value, tag="customer.order_changed", omit_defaults=True):
@@ -89,7 +92,7 @@ class OrderChanged(Value, tag="customer.order_changed", omit_defaults=True):
     exposure: Money | None = None
     limit: Limit | None = None
     released: Money | None = None
-    released_until: date | None = None
+    release_ends_on: date | None = None
 
 
 class OrderCancelled(Value, tag="customer.order_cancelled"):
@@ -115,7 +118,7 @@ class OrderReopened(Value, tag="customer.order_reopened", omit_defaults=True):
     exposure: Money
     limit: Limit
     released: Money | None = None
-    released_until: date | None = None
+    release_ends_on: date | None = None
 
 
 class DeliveryRecorded(Value, tag="customer.delivery_recorded"):
@@ -165,26 +168,12 @@ Reason: TypeAlias = (
 
 def decide(command: Command, books: Books, closed: Orders, policy: Policy) -> tuple[Event, ...]:
     """Return what happens to the orders."""
-    if isinstance(command, AcceptOrder | ChangeOrder | Deliver):
+    if isinstance(command, ChangeOrder | Deliver):
         require(command.amount.minor > 0, NotPositive(amount=command.amount))
     name = command.order
     match command:
-        case AcceptOrder(amount=amount, deliver_on=deliver_on):
-            known = (*books.orders, *closed)
-            require(all(order.name != name for order in known), NameTaken(name=name))
-            new = Order(name=name, amount=amount, deliver_on=deliver_on)
-            passed = acceptance.check(books, new, policy)
-            return (
-                OrderAccepted(
-                    order=name,
-                    amount=amount,
-                    exposure=passed.exposure,
-                    limit=passed.limit,
-                    deliver_on=deliver_on,
-                    released=passed.release,
-                    released_until=passed.release_until,
-                ),
-            )
+        case AcceptOrder():
+            return _accept(command, books, closed, policy)
         case ChangeOrder(amount=amount):
             return _change(require_open(books.orders, name), amount, books, policy)
         case CancelOrder(reason=reason):
@@ -200,6 +189,29 @@ def decide(command: Command, books: Books, closed: Orders, policy: Policy) -> tu
             return _deliver(command, books, closed, policy)
         case _:
             assert_never(command)
+
+
+def _accept(
+    command: AcceptOrder, books: Books, closed: Orders, policy: Policy
+) -> tuple[Event, ...]:
+    """Accept an order, in the currency of the account."""
+    name, amount = command.order, booked(command.amount, command.rate)
+    require(amount.minor > 0, NotPositive(amount=amount))
+    require(all(o.name != name for o in (*books.orders, *closed)), NameTaken(name=name))
+    new = Order(name=name, amount=amount, deliver_on=command.deliver_on)
+    passed = acceptance.check(books, new, policy)
+    return (
+        OrderAccepted(
+            order=name,
+            amount=amount,
+            exposure=passed.exposure,
+            limit=passed.limit,
+            deliver_on=command.deliver_on,
+            conversion=conversion(command.amount, command.rate),
+            released=passed.release,
+            release_ends_on=passed.release_ends_on,
+        ),
+    )
 
 
 def evolve(orders: Orders, closed: Orders, event: Event | InvoiceIssued) -> tuple[Orders, Orders]:
@@ -221,7 +233,7 @@ def _after(order: Order, event: Event | InvoiceIssued) -> Order:
             return replace(order, delivered=order.delivered + minor)
         case OrderCancelled() | OrderClosed():
             amount = replace(order.amount, minor=order.amount.minor - minor)
-            unreleased = replace(order, released=0, released_until=None)
+            unreleased = replace(order, released=0, release_ends_on=None)
             return replace(unreleased, amount=amount, dropped=order.dropped + minor)
         case OrderReopened():
             amount = replace(order.amount, minor=order.amount.minor + minor)
@@ -239,7 +251,7 @@ def _passed(order: Order, event: Checked) -> Order:
     """Return an order with the release that was used for it, if one was."""
     if event.released is None:
         return order
-    return replace(order, released=event.released.minor, released_until=event.released_until)
+    return replace(order, released=event.released.minor, release_ends_on=event.release_ends_on)
 
 
 def _placed(orders: Orders, closed: Orders, order: Order) -> tuple[Orders, Orders]:
@@ -268,7 +280,7 @@ def _change(order: Order, amount: Money, books: Books, policy: Policy) -> tuple[
             exposure=passed.exposure,
             limit=passed.limit,
             released=passed.release,
-            released_until=passed.release_until,
+            release_ends_on=passed.release_ends_on,
         ),
     )
 
@@ -286,7 +298,7 @@ def _reopen(name: str, books: Books, closed: Orders, policy: Policy) -> tuple[Ev
             exposure=passed.exposure,
             limit=passed.limit,
             released=passed.release,
-            released_until=passed.release_until,
+            release_ends_on=passed.release_ends_on,
         ),
     )
 

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
+from crmcore.domain.customer.exchange import Conversion, ExchangeRate, booked, conversion
 from crmcore.domain.customer.exposure import Invoice, Invoices, Payment, Payments, Share
 from crmcore.domain.customer.receivables import (
     NameTaken,
@@ -30,6 +31,7 @@ class ReceiveOnAccount(Value, tag="customer.receive_on_account"):
     amount: Money
     instrument: Instrument = "transfer"
     clears_on: date | None = None
+    rate: ExchangeRate | None = None
 
 
 class CreditAccount(Value, tag="customer.credit_account"):
@@ -62,7 +64,7 @@ Command: TypeAlias = ReceiveOnAccount | CreditAccount | AllocatePayment | Revers
 # Events
 
 
-class MoneyReceived(Value, tag="customer.money_received"):
+class MoneyReceived(Value, tag="customer.money_received", omit_defaults=True):
     """Money came in for no invoice in particular; it is there when it clears."""
 
     payment: Ref
@@ -70,6 +72,7 @@ class MoneyReceived(Value, tag="customer.money_received"):
     instrument: Instrument
     received_on: date
     clears_on: date
+    conversion: Conversion | None = None
 
 
 class AccountCredited(Value, tag="customer.account_credited"):
@@ -137,7 +140,8 @@ def decide(
     """Return what happens to the money on account."""
     name = command.payment
     match command:
-        case ReceiveOnAccount(amount=amount, instrument=instrument, clears_on=clears_on):
+        case ReceiveOnAccount(instrument=instrument, clears_on=clears_on):
+            amount = booked(command.amount, command.rate)
             _require_new(name, amount, payments)
             received = MoneyReceived(
                 payment=name,
@@ -145,6 +149,7 @@ def decide(
                 instrument=instrument,
                 received_on=day,
                 clears_on=max(clears_on or day, day),
+                conversion=conversion(command.amount, command.rate),
             )
             return (received,)
         case CreditAccount(amount=amount, reason=reason):
@@ -193,6 +198,11 @@ def evolve(
 def _require_new(name: str, amount: Money, payments: Payments) -> None:
     require(amount.minor > 0, NotPositive(amount=amount))
     require(all(payment.name != name for payment in payments), NameTaken(name=name))
+
+
+def require_not_on_account(payments: Payments, name: str) -> None:
+    """Reject the name of a payment on account for a payment of one invoice."""
+    require(_on_account(payments, name) is None, NameTaken(name=name))
 
 
 def _is_named(payment: Payment, name: str) -> bool:

@@ -1,16 +1,19 @@
 """What a customer owes: invoices, disputes, payments for one, credit notes, write-offs."""
 
 from datetime import date
+from itertools import accumulate, pairwise
 from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
 
 from crmcore.domain.act import Act
+from crmcore.domain.customer.ageing import open_parts
 from crmcore.domain.customer.credit import NotAuthorised, require_authority
+from crmcore.domain.customer.exchange import Conversion, ExchangeRate, booked, conversion, valued
 from crmcore.domain.customer.exposure import Invoice, Invoices, Part
 from crmcore.domain.customer.policy import Policy
 from crmcore.domain.customer.sales import REMEMBERED_MAX, NotPositive
-from crmcore.domain.money import Money
+from crmcore.domain.money import Money, one_currency
 from crmcore.domain.value import Note, Ref, Rejection, Value, found, require
 
 # Commands
@@ -23,6 +26,14 @@ class IssueInvoice(Value, tag="customer.issue_invoice"):
     amount: Money
     due_on: date | None = None
     order: Ref | None = None
+    rate: ExchangeRate | None = None
+
+
+class RevalueInvoice(Value, tag="customer.revalue_invoice"):
+    """Value what is open of an invoice in another currency by today's rate."""
+
+    invoice: Ref
+    rate: ExchangeRate
 
 
 class DisputeInvoice(Value, tag="customer.dispute_invoice"):
@@ -64,7 +75,13 @@ class WriteOff(Value, tag="customer.write_off"):
 
 
 Command: TypeAlias = (
-    IssueInvoice | DisputeInvoice | ResolveDispute | ReceivePayment | IssueCreditNote | WriteOff
+    IssueInvoice
+    | DisputeInvoice
+    | ResolveDispute
+    | ReceivePayment
+    | IssueCreditNote
+    | WriteOff
+    | RevalueInvoice
 )
 
 
@@ -79,6 +96,16 @@ class InvoiceIssued(Value, tag="customer.invoice_issued", omit_defaults=True):
     due_on: date
     order: Ref | None
     parts: tuple[Part, ...] = ()
+    conversion: Conversion | None = None
+
+
+class InvoiceRevalued(Value, tag="customer.invoice_revalued"):
+    """What is open of an invoice in another currency is worth this much now (rules.md CR15)."""
+
+    invoice: Ref
+    before: Money
+    left: Money
+    rate: ExchangeRate
 
 
 class InvoiceDisputed(Value, tag="customer.invoice_disputed"):
@@ -124,7 +151,7 @@ class InvoiceWrittenOff(Value, tag="customer.invoice_written_off"):
 
 
 Reduced: TypeAlias = PaymentReceived | CreditNoteIssued | InvoiceWrittenOff
-Event: TypeAlias = InvoiceIssued | InvoiceDisputed | DisputeResolved | Reduced
+Event: TypeAlias = InvoiceIssued | InvoiceDisputed | DisputeResolved | InvoiceRevalued | Reduced
 
 
 # Rejections
@@ -148,6 +175,12 @@ class TooMuchPaid(Rejection):
     left: Money
 
 
+class NotConverted(Rejection):
+    """What is revalued was agreed in another currency."""
+
+    invoice: str
+
+
 class NotDisputed(Rejection):
     """A dispute that ends is there."""
 
@@ -156,7 +189,8 @@ class NotDisputed(Rejection):
 
 Reason: TypeAlias = (
     NotPositive | NameTaken | UnknownInvoice | TooMuchPaid | NotDisputed | NotAuthorised
-)
+    | NotConverted
+)  # fmt: skip
 
 
 def decide(
@@ -169,6 +203,8 @@ def decide(
             return (PaymentReceived(payment=payment, invoice=name, amount=amount, left=left),)
         case IssueInvoice():
             return _issue(command, invoices, parts)
+        case RevalueInvoice(invoice=name, rate=rate):
+            return _revalue(open_invoice(invoices, name), rate)
         case DisputeInvoice(invoice=name, reason=reason):
             disputed = open_invoice(invoices, name).disputed
             return () if disputed else (InvoiceDisputed(invoice=name, reason=reason),)
@@ -195,7 +231,11 @@ def evolve(invoices: Invoices, event: Event) -> Invoices:
         case PaymentReceived(invoice=name, amount=amount):
             return reduced(invoices, name, amount.minor)
         case InvoiceIssued(invoice=name, amount=amount, due_on=due_on, parts=parts):
-            return (*invoices, Invoice(name=name, left=amount, due_on=due_on, parts=parts))
+            new = Invoice(name=name, left=amount, due_on=due_on, parts=parts)
+            said = event.conversion
+            return (*invoices, replace(new, rate=said.rate) if said else new)
+        case InvoiceRevalued(invoice=name):
+            return tuple(_revalued(i, event) if i.name == name else i for i in invoices)
         case InvoiceDisputed(invoice=name) | DisputeResolved(invoice=name):
             disputed = isinstance(event, InvoiceDisputed)
             return tuple(replace(i, disputed=disputed) if i.name == name else i for i in invoices)
@@ -208,7 +248,7 @@ def evolve(invoices: Invoices, event: Event) -> Invoices:
 
 
 def _issue(command: IssueInvoice, invoices: Invoices, parts: tuple[Part, ...]) -> tuple[Event, ...]:
-    name, amount = command.invoice, command.amount
+    name, amount = command.invoice, booked(command.amount, command.rate)
     require(amount.minor > 0, NotPositive(amount=amount))
     require(all(invoice.name != name for invoice in invoices), NameTaken(name=name))
     return (
@@ -218,8 +258,31 @@ def _issue(command: IssueInvoice, invoices: Invoices, parts: tuple[Part, ...]) -
             due_on=command.due_on or parts[0].due_on,
             order=command.order,
             parts=() if command.due_on or len(parts) == 1 else parts,
+            conversion=conversion(command.amount, command.rate),
         ),
     )
+
+
+def _revalue(invoice: Invoice, rate: ExchangeRate) -> tuple[Event, ...]:
+    """Value what is open by another rate than the one it was valued by before."""
+    old = found(invoice.rate, NotConverted(invoice=invoice.name))
+    one_currency(invoice.left, replace(invoice.left, currency=rate.currency))
+    left = valued(invoice.left, rate.factor / old.factor)
+    left = replace(left, minor=max(1, left.minor))  # what is open stays open until it is settled
+    revalued = InvoiceRevalued(invoice=invoice.name, before=invoice.left, left=left, rate=rate)
+    return (revalued,) if rate != old else ()
+
+
+def _revalued(invoice: Invoice, event: InvoiceRevalued) -> Invoice:
+    """Return an invoice with another value; each part that is open has its share of it."""
+    after = replace(invoice, left=event.left, rate=event.rate)
+    if not invoice.parts:
+        return after
+    parts, whole = list(open_parts(invoice)), max(1, invoice.left.minor)
+    reached = [event.left.minor * minor // whole for minor in accumulate(p.minor for p in parts)]
+    shares = (more - less for less, more in pairwise([0, *reached]))
+    valued = (replace(p, minor=minor) for p, minor in zip(parts, shares, strict=True))
+    return replace(after, parts=tuple(valued))
 
 
 def open_invoice(invoices: Invoices, name: str) -> Invoice:

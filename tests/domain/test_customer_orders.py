@@ -243,7 +243,7 @@ def test_cr9_one_order_passes_above_the_limit_once() -> None:
             exposure=usd(1_400),
             limit=usd(1_000),
             released=usd(1_500),
-            released_until=LATER,
+            release_ends_on=LATER,
         )
     )
     beyond = OverLimit(exposure=usd(1_400), limit=usd(1_000))

@@ -128,6 +128,8 @@ def test_a_payment_is_some_money_with_a_name_of_its_own() -> None:
     taken = NameTaken(name="p-1")
     paid.when(ReceiveOnAccount(payment="p-1", amount=usd(300))).rejected(taken)
     paid.when(CreditAccount(payment="p-1", amount=usd(300), reason="")).rejected(taken)
+    other = ReceivePayment(payment="p-1", invoice="i-1", amount=usd(1))
+    paid.when(other).rejected(taken)
     euros = ReceiveOnAccount(payment="p-2", amount=Money(minor=1, currency="EUR"))
     OWING.when(euros).rejected(CurrencyMismatch)
 

@@ -8,6 +8,7 @@ import pytest
 
 from crmcore.domain import customer, loyalty, opportunity, ticket
 from crmcore.domain.customer import (
+    ExchangeRate,
     Registration,
     TaxId,
     Terms,
@@ -82,6 +83,17 @@ OF_A_CUSTOMER: list[tuple[customer.Event, tuple[str, ...]]] = [
     (
         receivables.InvoiceWrittenOff(
             invoice="i", amount=ONE, left=ONE, approved_by="gus", reason=""
+        ),
+        ("invoice i",),
+    ),
+    (
+        receivables.InvoiceRevalued(
+            invoice="i",
+            before=ONE,
+            left=ONE,
+            rate=ExchangeRate(
+                numerator=1, denominator=1, currency="USD", source="ECB", quoted_on=DAY
+            ),
         ),
         ("invoice i",),
     ),

@@ -409,6 +409,33 @@ ORDERS = st.one_of(
         amount=CENTS.map(usd),
     ),
     st.builds(customer.DisputeInvoice, invoice=st.sampled_from("cd"), reason=st.just("")),
+    st.builds(
+        customer.Deliver,
+        order=st.sampled_from("ab"),
+        delivery=st.just("d"),
+        amount=CENTS.map(usd),
+    ),
+    st.builds(customer.ChangeOrder, order=st.sampled_from("ab"), amount=CENTS.map(usd)),
+    st.builds(customer.ReopenOrder, order=st.sampled_from("ab")),
+    st.builds(
+        customer.ReceiveOnAccount,
+        payment=st.sampled_from("pq"),
+        amount=CENTS.map(usd),
+        clears_on=st.sampled_from([None, date(2025, 1, 20), date(2025, 3, 9)]),
+    ),
+    st.builds(
+        customer.AllocatePayment,
+        payment=st.sampled_from("pq"),
+        invoice=st.sampled_from("cd"),
+        amount=CENTS.map(usd),
+    ),
+    st.builds(customer.ReversePayment, payment=st.sampled_from("pq"), reason=st.just("")),
+    st.builds(
+        customer.GrantTemporaryLimit,
+        amount=CENTS.map(usd),
+        starts_on=st.just(date(2025, 1, 10)),
+        ends_on=st.just(date(2025, 2, 10)),
+    ),
     st.builds(customer.PlaceHold, hold=st.just("h"), reason=st.just("")),
     st.builds(customer.ReleaseHold, hold=st.just("h"), reason=st.just("")),
     st.builds(customer.Deactivate, reason=st.just("")),
@@ -435,7 +462,8 @@ def trading(steps: list[tuple[Command, int]], until: date | None) -> tuple[CRM, 
     day = NEW_YEAR
     for command, gap in steps:
         day += timedelta(days=gap)
-        crm.carry_out([(crm.act("ann", effective_at=day), [(command, ANN)])])
+        act = crm.act("ann", roles=["general_manager"], effective_at=day)
+        crm.carry_out([(act, [(command, ANN)])])
     return crm, day
 
 

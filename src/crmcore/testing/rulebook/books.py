@@ -99,6 +99,19 @@ class Ledger:
         if event.released is not None:
             self.used.add(event.order)
 
+    def revalue(self, name: str, minor: int) -> None:
+        """Note that what is open of an invoice is worth something else; its parts share in it."""
+        paid = sum(part for _, part in self.due[name]) - self.open[name]
+        before, kept = self.open[name], list[tuple[date, int]]()
+        for due_on, part in self.due[name]:
+            gone = min(paid, part)
+            paid -= gone
+            kept.append((due_on, part - gone))
+        reached = [minor * sum(p for _, p in kept[: n + 1]) // before for n in range(len(kept))]
+        shares = [more - less for less, more in zip([0, *reached], reached, strict=False)]
+        self.due[name] = [(day, share) for (day, _), share in zip(kept, shares, strict=True)]
+        self.open[name] = minor
+
     def book(self, event: Any) -> None:  # noqa: ANN401, PLR0915 - every fact has a line
         """Take in a fact."""
         match event:
@@ -124,6 +137,8 @@ class Ledger:
                 self.due[name] = parts or [(event.due_on, amount.minor)]
                 if order is not None:
                     self.billed[order] += amount.minor
+            case receivables.InvoiceRevalued(invoice=name):
+                self.revalue(name, event.left.minor)
             case receivables.InvoiceDisputed(invoice=name):
                 self.disputed.add(name)
             case receivables.DisputeResolved(invoice=name):
