@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from crmcore.domain import lead, opportunity
 from crmcore.domain.calendar import add_months, day_of, start_of, zone
-from crmcore.domain.customer import profile
+from crmcore.domain.customer import merging, profile
 from crmcore.domain.recorded import Recorded
 from crmcore.domain.value import Value
 from crmcore.projections import sales
@@ -24,6 +24,10 @@ STAGES = (
     "prospect", "lead", "qualified", "opportunity",
     "new", "active", "reactivated", "inactive", "lost", "closed",
 )  # fmt: skip
+
+
+# Of a customer that was merged: in an account of all customers, who stands for it is counted.
+GONE = "gone"
 
 
 class Policy(Value):
@@ -48,6 +52,7 @@ class Relationship(Value):
     """What the stage depends on."""
 
     registered: int | None = None
+    merged: tuple[UUID, int] | None = None
     closed: int | None = None
     deals: tuple[tuple[UUID, Deal], ...] = ()
     sales: Sales = ()
@@ -61,6 +66,11 @@ def apply(before: Relationship, fact: Recorded[Any], policy: Policy) -> Relation
     match fact.event:
         case profile.CustomerRegistered():
             return replace(before, registered=fact.position)
+        case merging.MergedInto(surviving_customer=other):
+            return replace(before, merged=(other, fact.position))
+        case merging.Unmerged(other_customer=other):
+            ended = before.merged is not None and before.merged[0] == other
+            return replace(before, merged=None) if ended else before
         case profile.Deactivated() | profile.Blacklisted():
             return replace(before, closed=fact.position)
         case profile.Reactivated():
@@ -74,6 +84,8 @@ def judge(known: Relationship, at: datetime, policy: Policy) -> Verdict | None:
     """Return the first stage whose condition holds; the conditions cover every case."""
     if known.registered is None:
         return None
+    if known.merged is not None:
+        return _verdict(GONE, "another customer stands for this one", known.merged[1])
     if known.closed is not None:
         return _verdict("closed", "the customer was deactivated or blacklisted", known.closed)
     if known.sales:
@@ -91,7 +103,7 @@ def judge(known: Relationship, at: datetime, policy: Policy) -> Verdict | None:
 
 def next_look(known: Relationship, at: datetime, policy: Policy) -> datetime | None:
     """Return the first later day on which a window of the purchases ends."""
-    if not known.sales or known.closed is not None:
+    if not known.sales or known.closed is not None or known.merged is not None:
         return None
     where = zone(policy.time_zone)
     today = day_of(at, where)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from crmcore.domain.customer.profile import CustomerRegistered
 from crmcore.domain.recorded import Recorded, Stream
 from crmcore.domain.value import CRMError, Value
+from crmcore.projections.merging import MERGES, united
 
 State = TypeVar("State")
 Facts: TypeAlias = Sequence[Recorded[Any]]
@@ -79,22 +80,26 @@ def by_customer(log: Iterable[Recorded[Any]], as_of: datetime | None = None) -> 
 
     A stream belongs to the customer it was last said to belong to; None gathers what belongs to
     nobody yet. So the order of the log decides, and a reader that lost it raises DisorderedLog
-    here, where a log enters; positions may have gaps, since a log may be a part of one.
+    here, where a log enters; positions may have gaps, since a log may be a part of one. What a
+    merged customer did is that of who stands for it.
     """
     streams: dict[Stream, list[Recorded[Any]]] = defaultdict(list)
     owners: dict[Stream, UUID] = {}
-    before = 0
+    before, merges = 0, list[Recorded[Any]]()
     for fact in log:
         if fact.position <= before:
             raise DisorderedLog(before, fact.position)
         before = fact.position
         streams[fact.stream].append(fact)
+        if type(fact.event) in MERGES:
+            merges.append(fact)
         if fact.customer is not None:
             owners[fact.stream] = fact.customer
     customers: dict[UUID | None, list[Recorded[Any]]] = defaultdict(list)
     for stream, facts in streams.items():
         customers[owners.get(stream)] += facts
-    return {customer: in_effect(facts, as_of) for customer, facts in customers.items()}
+    whose = united(customers, in_effect(merges, as_of)) if merges else customers
+    return {customer: in_effect(facts, as_of) for customer, facts in whose.items()}
 
 
 def registered(population: Population) -> Population:

@@ -1,11 +1,12 @@
 """The facade: commands in, facts and answers out, over one store."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, tzinfo
 from functools import partial
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -44,6 +45,8 @@ from crmcore.domain.customer import (
     Unmerge,
     VerifyTaxId,
 )
+from crmcore.domain.customer.duplicates import Suggestion, possible_duplicates
+from crmcore.domain.customer.merging import Absorbed, resolved
 from crmcore.domain.customer.ownership import in_charge, owners
 from crmcore.domain.decider import Decider
 from crmcore.domain.loyalty import Account
@@ -74,6 +77,7 @@ from crmcore.policies import (
     lifecycle_under,
     owning_under,
 )
+from crmcore.projections.merging import carried, survivors
 from crmcore.projections.projection import (
     Answer,
     Facts,
@@ -444,6 +448,36 @@ class CRM:
         ended = Unmerge(surviving_customer=survivor, held=self._held(absorbed, act))
         return self.do(ended, to=absorbed, act=act)
 
+    def resolve(self, customer: UUID, *, as_of: When = None, known_at: Known = None) -> UUID:
+        """Return who stands for a customer in the end: itself, unless it was merged (M1)."""
+        at, through = self.instant(as_of), self.position(known_at)
+        merged, found = customer, dict[UUID, UUID]()
+        while merged not in found:
+            facts = in_effect(self.journal.stream(_of(merged), through=through), at)
+            state: Customer = self._decider("customer").fold(fact.event for fact in facts)
+            if state.merges.survivor is None:
+                break
+            found[merged] = state.merges.survivor
+            merged = state.merges.survivor
+        return resolved(customer, found)
+
+    def possible_duplicates(
+        self, *, as_of: When = None, known_at: Known = None
+    ) -> tuple[Suggestion, ...]:
+        """Return which customers may be one and the same; reads the whole log."""
+        log = self.journal.log(through=self.position(known_at))
+        streams: dict[UUID, list[Recorded[Any]]] = defaultdict(list)
+        for fact in log:
+            if fact.stream.kind == "customer":
+                streams[fact.stream.id].append(fact)
+        at, fold = self.instant(as_of), self._decider("customer").fold
+        return possible_duplicates(
+            {
+                own_id: fold(fact.event for fact in in_effect(facts, at))
+                for own_id, facts in streams.items()
+            }
+        )
+
     def _held(self, customer: UUID, act: Act) -> Held:
         met = self._met(customer, act)
         return Held(tax_id=met.tax_id, owner=met.ownership.owner)
@@ -479,9 +513,13 @@ class CRM:
         return state
 
     def history(self, customer: UUID, *, as_of: When = None, known_at: Known = None) -> Facts:
-        """Return the facts of all streams of a customer, in the order in which they took effect."""
+        """Return the facts of all streams of a customer, in the order in which they took effect.
+
+        Those of the customers that it stands for are among them.
+        """
         at, position, _ = self._asked(as_of, known_at)
-        return in_effect(self.journal.about(_an_id(customer), through=position), at)
+        own = self._own(_an_id(customer), at, position)
+        return in_effect(fact for facts in own.values() for fact in facts)
 
     def stream(self, stream: Stream, *, as_of: When = None, known_at: Known = None) -> Facts:
         """Return one stream in the order in which its facts took effect."""
@@ -506,7 +544,7 @@ class CRM:
     ) -> Answer | None:
         """Return the lifecycle stage; None before the customer was registered."""
         at, position, rules = self._asked(as_of, known_at)
-        facts = in_effect(self.journal.about(_an_id(customer), through=position), at)
+        facts = self._told(_an_id(customer), at, position)
         return answer(lifecycle_under(rules.policies), facts, at)
 
     def credit(
@@ -514,7 +552,7 @@ class CRM:
     ) -> Answer | None:
         """Return the credit level; None before the customer was registered."""
         at, position, rules = self._asked(as_of, known_at)
-        facts = in_effect(self.journal.about(_an_id(customer), through=position), at)
+        facts = self._told(_an_id(customer), at, position)
         return answer(credit_under(rules.policies), facts, at)
 
     def value(
@@ -662,6 +700,29 @@ class CRM:
 
     def _rules_now(self) -> InForce:
         return self._adopted.on(self._clock())
+
+    def _own(self, customer: UUID, at: datetime, through: int) -> dict[UUID, Facts]:
+        """Return the facts of a customer, and apart from them those of whom it stands for."""
+        found: dict[UUID, Facts] = {}
+        asked = [customer]
+        while asked:
+            one = asked.pop()
+            found[one] = facts = in_effect(self.journal.about(one, through=through), at)
+            others = (f.event for f in facts if isinstance(f.event, Absorbed))
+            asked += {event.absorbed_customer for event in others} - found.keys()
+        merges = in_effect(fact for facts in found.values() for fact in facts)
+        standing_for = survivors(merges)
+        return {
+            one: facts
+            for one, facts in found.items()
+            if one == customer or resolved(one, standing_for) == customer
+        }
+
+    def _told(self, customer: UUID, at: datetime, through: int) -> Facts:
+        """Return the facts that answers about a customer rest on."""
+        own = self._own(customer, at, through)
+        others = (carried(facts) for one, facts in own.items() if one != customer)
+        return in_effect([*own[customer], *chain.from_iterable(others)])
 
     def _state(self, kind: str, aggregate: UUID, as_of: When, known_at: Known) -> Any:  # noqa: ANN401 - the caller knows
         stream = Stream(kind=kind, id=_an_id(aggregate))

@@ -15,6 +15,7 @@ import crmcore.projections
 
 # What may be imported. Not decimal, locale, math, os, random, secrets, sys, threading or time.
 MODULES = {
+    "bisect",
     "calendar",
     "collections",
     "collections.abc",
@@ -24,6 +25,7 @@ MODULES = {
     "hashlib",
     "itertools",
     "msgspec",
+    "msgspec.inspect",
     "msgspec.structs",
     "re",
     "typing",
