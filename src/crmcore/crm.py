@@ -737,8 +737,7 @@ class CRM:
     def _request(self, act: Act, commands: Sequence[tuple[Value, UUID]]) -> Request:
         if not isinstance(act, Act):
             raise InvalidCommand(f"a {type(act).__name__} is no act")
-        if not isinstance(commands, Sequence) or len(commands) > COMMANDS_MAX:
-            raise InvalidCommand(f"one act has a sequence of {COMMANDS_MAX} commands at most")
+        _require_few(commands)
         at = act.effective_at
         is_instant = isinstance(at, datetime) and at.tzinfo is not None  # else it is refused later
         rules = self._adopted.on(at) if is_instant else self._adopted.default
@@ -752,13 +751,23 @@ class CRM:
     def _together(
         self, commands: Sequence[tuple[Value, UUID]], act: Act
     ) -> list[tuple[Value, UUID]]:
-        return [asked for command, to in commands for asked in together(command, to, act)]
+        _require_few(commands)
+        return [more for asked in commands for more in together(*_paired(asked), act)]
+
+
+def _require_few(commands: Sequence[tuple[Value, UUID]]) -> None:
+    if not isinstance(commands, Sequence) or len(commands) > COMMANDS_MAX:
+        raise InvalidCommand(f"one act has a sequence of {COMMANDS_MAX} commands at most")
+
+
+def _paired(asked: tuple[Value, UUID]) -> tuple[Value, UUID]:
+    if not isinstance(asked, tuple) or len(asked) != PAIR:
+        raise InvalidCommand("each command comes with the id that it is for")
+    return asked
 
 
 def _task(rules: InForce, asked: tuple[Value, UUID]) -> Task:
-    if not isinstance(asked, tuple) or len(asked) != PAIR:
-        raise InvalidCommand("each command comes with the id that it is for")
-    command, to = asked
+    command, to = _paired(asked)
     decider = rules.by_command.get(type(command))
     if decider is None:
         raise InvalidCommand(f"{type(command).__name__} is no command of any kind here")
