@@ -136,9 +136,25 @@ def mutants_of(chosen: Iterable[Key]) -> dict[Mutation, range]:
 
 
 def hints(tests: Tests, record: Record, mutant: Mutation) -> list[str]:
-    """Return the tests that are likely to kill a mutant, as they killed others of its function."""
+    """Return the tests that are likely to kill a mutant, as they killed others of its function.
+
+    Of a function that is not known, those of the modules that are called most like its own.
+    """
     entry = record.entries.get(mutant[:2])
-    return [name for name in entry.by if name in tests.items] if entry else []
+    known = [name for name in entry.by if name in tests.items] if entry else []
+    return known or list(namesakes(tests, mutant[0]))
+
+
+def namesakes(tests: Tests, module: str) -> Iterator[str]:
+    """Yield the tests of the modules whose names share most words with this one."""
+    words = set(Path(module).with_suffix("").parts[1:])
+    alike = {name: len(words & set(stem(name).split("_"))) for name in tests.items}
+    most = max(alike.values(), default=0)
+    yield from (name for name, shared in alike.items() if shared == most > 0)
+
+
+def stem(test: str) -> str:
+    return Path(test.partition("::")[0]).stem
 
 
 def order(module: str, at: range, reach: Mapping[str, Reach], hinted: Sequence[str]) -> list[str]:
