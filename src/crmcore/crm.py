@@ -517,13 +517,13 @@ class CRM:
 
         Those of the customers that it stands for are among them.
         """
-        at, position, _ = self._asked(as_of, known_at)
+        at, position = self._cut(as_of, known_at)
         own = self._own(_an_id(customer), at, position)
         return in_effect(fact for facts in own.values() for fact in facts)
 
     def stream(self, stream: Stream, *, as_of: When = None, known_at: Known = None) -> Facts:
         """Return one stream in the order in which its facts took effect."""
-        at, position, _ = self._asked(as_of, known_at)
+        at, position = self._cut(as_of, known_at)
         return in_effect(self.journal.stream(stream, through=position), at)
 
     def refused(self, of: Stream | None = None, *, known_at: Known = None) -> Facts:
@@ -656,7 +656,7 @@ class CRM:
 
     def instant(self, as_of: When) -> datetime:
         """Return the instant that a question asks about: a date means its end, None means now."""
-        return self._instant(as_of, self._adopted.adoptions())
+        return self._instant(as_of, self._adopted.adoptions)
 
     def position(self, known_at: Known = None) -> int:
         """Return the log position up to which facts were known by then: itself, a day or now.
@@ -682,17 +682,22 @@ class CRM:
         """
         position = self.position(known_at)
         adoptions = self._adopted.adoptions(position)
-        at = self._instant(as_of, adoptions)
+        at = self._instant(as_of, lambda: adoptions)
         return at, position, self._adopted.among(adoptions, at)
 
-    def _instant(self, as_of: When, adoptions: Adoptions) -> datetime:
+    def _cut(self, as_of: When, known_at: Known) -> tuple[datetime, int]:
+        """Return the same for a question that no policies answer."""
+        position = self.position(known_at)
+        return self._instant(as_of, lambda: self._adopted.adoptions(position)), position
+
+    def _instant(self, as_of: When, adoptions: Callable[[], Adoptions]) -> datetime:
         if as_of is None:
             return self._clock()
         if isinstance(as_of, datetime):
             return _aware(as_of)
         if not isinstance(as_of, date):
             raise InvalidCommand(f"a {type(as_of).__name__} is neither a date nor an instant")
-        return end_of(as_of, self._adopted.among(adoptions, end_of(as_of, UTC)).zone)
+        return end_of(as_of, self._adopted.among(adoptions(), end_of(as_of, UTC)).zone)
 
     def _zone(self, day: date) -> tzinfo:
         """Return the zone of the policies in force at the end of a day, as that is at Greenwich."""
