@@ -122,7 +122,8 @@ def money_settles_what_it_comes_to(decider: AnyDecider, history: History) -> Ite
                 settled = dict(paid.settles if paid else ledger.direct.get(name, {}))
                 for one in restored:
                     settled[one.invoice] = settled.get(one.invoice, 0) - one.amount.minor
-                    if one.due_on != ledger.due[one.invoice][0][0]:
+                    due = [day for day, _ in ledger.due[one.invoice]]
+                    if due[:1] != [one.due_on]:
                         yield f"{event!r} changes when {one.invoice} was due"
                 if any(settled.values()):
                     yield f"{event!r} restores other than what was settled: {settled}"
@@ -147,7 +148,7 @@ def reminders_go_up_in_levels(decider: AnyDecider, history: History) -> Iterator
             if not level <= item.level <= level + 1:
                 yield f"{event!r} takes {item.invoice} from level {level} to {item.level}"
             sent[item.invoice] = item.level, day
-        if event.level != max(item.level for item in event.invoices):
+        if event.level != max((item.level for item in event.invoices), default=0):
             yield f"{event!r} has another level than its highest"
 
 

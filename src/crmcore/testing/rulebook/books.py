@@ -21,14 +21,17 @@ class Received(NamedTuple):
 
 
 class Ledger:
-    """What a customer ordered, got, was asked for and paid, and what was decided so far."""
+    """What a customer ordered, got, was asked for and paid, and what was decided so far.
+
+    It takes in any fact at any time: what cannot be is for the laws to tell.
+    """
 
     def __init__(self) -> None:
-        self.ordered = dict[str, int]()
+        self.ordered = defaultdict[str, int](int)
         self.delivered = defaultdict[str, int](int)
         self.billed = defaultdict[str, int](int)
-        self.open = dict[str, int]()
-        self.due = dict[str, list[tuple[date, int]]]()
+        self.open = defaultdict[str, int](int)
+        self.due = defaultdict[str, list[tuple[date, int]]](list)
         self.disputed = set[str]()
         self.received = dict[str, Received]()
         self.direct = defaultdict[str, dict[str, int]](dict)
@@ -92,7 +95,7 @@ class Ledger:
         release = self.released.get(order)
         if release is None or day > release.ends_on:
             return False
-        return self.ordered[order] <= release.amount.minor
+        return self.ordered.get(order, 0) <= release.amount.minor
 
     def use(self, event: orders.Checked) -> None:
         """Note that an order took its release."""
@@ -102,7 +105,7 @@ class Ledger:
     def revalue(self, name: str, minor: int) -> None:
         """Note that what is open of an invoice is worth something else; its parts share in it."""
         paid = sum(part for _, part in self.due[name]) - self.open[name]
-        before, kept = self.open[name], list[tuple[date, int]]()
+        before, kept = max(1, self.open[name]), list[tuple[date, int]]()
         for due_on, part in self.due[name]:
             gone = min(paid, part)
             paid -= gone
@@ -155,8 +158,9 @@ class Ledger:
                 self.received[name] = Received(amount.minor, event.credited_on, {})
             case payments.PaymentAllocated(payment=name, invoice=invoice, amount=amount):
                 self.open[invoice] -= amount.minor
-                settles = self.received[name].settles
-                settles[invoice] = settles.get(invoice, 0) + amount.minor
+                if name in self.received:
+                    settles = self.received[name].settles
+                    settles[invoice] = settles.get(invoice, 0) + amount.minor
             case payments.PaymentReversed(payment=name, restored=restored):
                 self.received.pop(name, None)
                 self.direct.pop(name, None)

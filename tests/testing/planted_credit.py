@@ -1,0 +1,93 @@
+"""Bugs that are planted in the rules of credit and trade, in the form of `planted.py`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from crmcore.domain import customer
+from crmcore.domain.act import Act
+from crmcore.domain.customer import orders, payments, receivables, reminders
+from crmcore.domain.money import MINOR_MAX
+from tests.testing.planted import (
+    CUSTOMER,
+    Planted,
+    believing,
+    changed,
+    deciding,
+    evolving,
+)
+
+POLICY = customer.Policy()
+
+
+def _counts_deliveries_twice(known: customer.Customer, event: Any) -> customer.Customer:  # noqa: ANN401 - any event
+    after: customer.Customer = CUSTOMER.evolve(known, event)
+    if not isinstance(event, orders.DeliveryRecorded):
+        return after
+    minor = event.amount.minor
+    more = (
+        replace(o, amount=replace(o.amount, minor=min(MINOR_MAX, o.amount.minor + minor)))
+        for o in after.orders
+    )
+    return replace(after, orders=tuple(more))
+
+
+def _raises_unchecked(command: Any, known: customer.Customer, act: Act) -> tuple[Any, ...]:  # noqa: ANN401 - any command
+    if not isinstance(command, customer.ChangeOrder):
+        return CUSTOMER.decide(command, known, act)
+    free = replace(known, credit=replace(known.credit, limit="unlimited", limit_until=None))
+    events = CUSTOMER.decide(command, free, act)
+    limit = customer.books(known, POLICY.day(act)).limit
+    return tuple(
+        replace(event, limit=limit) if isinstance(event, orders.Checked) else event
+        for event in events
+    )
+
+
+def _keeps_a_bounced_cheque(known: customer.Customer, event: Any) -> customer.Customer:  # noqa: ANN401 - any event
+    after: customer.Customer = CUSTOMER.evolve(known, event)
+    if isinstance(event, payments.PaymentReversed):
+        return replace(after, payments=known.payments)
+    return after
+
+
+def _skips_a_level(_: customer.Customer, event: Any) -> Any:  # noqa: ANN401 - any event
+    if isinstance(event, reminders.ReminderSent):
+        items = tuple(replace(item, level=item.level + 1) for item in event.invoices)
+        return replace(event, invoices=items, level=event.level + 1)
+    return event
+
+
+def _reminds_again(known: customer.Customer, _: Act) -> customer.Customer:
+    never = (replace(invoice, reminded_on=None) for invoice in known.invoices)
+    return replace(known, invoices=tuple(never))
+
+
+def _gives_up_more(_: customer.Customer, event: Any) -> Any:  # noqa: ANN401 - any event
+    if isinstance(event, receivables.InvoiceWrittenOff):
+        return replace(event, amount=replace(event.amount, minor=event.amount.minor + 1))
+    return event
+
+
+def _leaves_it_open(_: customer.Customer, event: Any) -> Any:  # noqa: ANN401 - any event
+    if isinstance(event, payments.PaymentAllocated):
+        return replace(event, left=replace(event.left, minor=event.left.minor + 1))
+    return event
+
+
+PLANTED_CREDIT: Sequence[Planted] = (
+    Planted("counts deliveries twice", "CR4", evolving(CUSTOMER, _counts_deliveries_twice), 7),
+    Planted("raises orders above the limit", "CR6", deciding(CUSTOMER, _raises_unchecked), 6),
+    Planted(
+        "keeps a payment that was taken back", "CR10",
+        evolving(CUSTOMER, _keeps_a_bounced_cheque), 5,
+    ),
+    Planted("skips a level of reminders", "CR12", changed(CUSTOMER, _skips_a_level), 3),
+    Planted(
+        "reminds too soon", "CR12",
+        believing(CUSTOMER, customer.RemindCustomer, _reminds_again), 4,
+    ),
+    Planted("gives up more than it says", "CR3", changed(CUSTOMER, _gives_up_more), 3),
+    Planted("settles an invoice and leaves it open", "CR4", changed(CUSTOMER, _leaves_it_open), 4),
+)  # fmt: skip
