@@ -4,11 +4,13 @@ Each concept has a file of its own with its commands, events and rejections; the
 """
 
 from crmcore.domain.loyalty import (
+    absorbing,
     adjusting,
     benefits,
     clawback,
     earning,
     holds,
+    lineage,
     membership,
     referrals,
     spending,
@@ -16,6 +18,7 @@ from crmcore.domain.loyalty import (
     tiers,
     transfers,
 )
+from crmcore.domain.loyalty.absorbing import Absorb
 from crmcore.domain.loyalty.account import REMEMBERED_MAX, Account, Earned, Redemption
 from crmcore.domain.loyalty.adjusting import Adjust, ExtendExpiry
 from crmcore.domain.loyalty.benefits import IssueBenefit
@@ -23,6 +26,7 @@ from crmcore.domain.loyalty.clawback import ClawBack
 from crmcore.domain.loyalty.earning import Earn, PointsEarned, SourceReused
 from crmcore.domain.loyalty.holds import Capture, Release, Reserve
 from crmcore.domain.loyalty.liability import Liability, liability, next_change_at
+from crmcore.domain.loyalty.lineage import NameReferrer
 from crmcore.domain.loyalty.membership import (
     BuyMembership,
     CancelMembership,
@@ -31,7 +35,6 @@ from crmcore.domain.loyalty.membership import (
 )
 from crmcore.domain.loyalty.policy import Campaign, Level, Policy
 from crmcore.domain.loyalty.referrals import (
-    NameReferrer,
     QualifyReferral,
     RegisterReferral,
     ReverseReferral,
@@ -62,7 +65,6 @@ from crmcore.domain.loyalty.standing import (
 )
 from crmcore.domain.loyalty.tiers import GrantTier, Tier, tier
 from crmcore.domain.loyalty.transfers import (
-    Absorb,
     ConfirmTransfer,
     ReturnTransfer,
     TransferIn,
@@ -125,6 +127,7 @@ __all__ = [
     "TransferIn",
     "TransferOut",
     "UnknownRedemption",
+    "absorbing",
     "adjusting",
     "benefits",
     "clawback",
@@ -134,6 +137,7 @@ __all__ = [
     "evolve",
     "holds",
     "liability",
+    "lineage",
     "membership",
     "next_change_at",
     "referrals",

@@ -1,6 +1,6 @@
 """A sale earns a lot of points, and campaigns may add to it within their bounds."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import TypeAlias
 
 from msgspec.structs import replace
@@ -116,16 +116,12 @@ def with_merit(account: Account, merit: Merit) -> Account:
     if not merit.points:
         return account
     merits = [*account.merits, merit]
-    if account.merits and _order(account.merits[-1]) > _order(merit):
-        merits.sort(key=_order)
+    if account.merits and merit.earned_at < account.merits[-1].earned_at:
+        merits.sort(key=lambda one: one.earned_at)
     if len(merits) > MERITS_MAX:
         oldest, second, *rest = merits
         merits = [replace(second, points=oldest.points + second.points), *rest]
     return replace(account, merits=tuple(merits))
-
-
-def _order(merit: Merit) -> tuple[datetime, datetime]:
-    return merit.earned_at, merit.since
 
 
 def new_lot(account: Account, points: int, act: Act, policy: Policy) -> Lot:

@@ -1,9 +1,8 @@
 """Who brings a customer along is rewarded once, after that customer has bought."""
 
-from typing import Annotated, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 from uuid import UUID
 
-from msgspec import Meta
 from msgspec.structs import replace
 
 from crmcore.domain.act import Act
@@ -12,19 +11,11 @@ from crmcore.domain.lots import Lot, Lots, less
 from crmcore.domain.loyalty.account import REMEMBERED_MAX, Account, Referral, with_lots
 from crmcore.domain.loyalty.clawback import Count, from_lots, owing
 from crmcore.domain.loyalty.earning import new_lot
+from crmcore.domain.loyalty.lineage import ReferralCycle, SelfReferral
 from crmcore.domain.loyalty.policy import Policy
 from crmcore.domain.value import Instant, Ref, Rejection, Value, found, require
 
-Lineage: TypeAlias = Annotated[tuple[UUID, ...], Meta(max_length=100)]
-
 # Commands
-
-
-class NameReferrer(Value, tag="loyalty.name_referrer"):
-    """Say who brought this customer along, and who had brought that one, and so on."""
-
-    referrer: UUID
-    lineage: Lineage = ()
 
 
 class RegisterReferral(Value, tag="loyalty.register_referral"):
@@ -52,19 +43,10 @@ class ReverseReferral(Value, tag="loyalty.reverse_referral"):
     referee: UUID
 
 
-Command: TypeAlias = (
-    NameReferrer | RegisterReferral | QualifyReferral | RewardReferral | ReverseReferral
-)
+Command: TypeAlias = RegisterReferral | QualifyReferral | RewardReferral | ReverseReferral
 
 
 # Events
-
-
-class ReferrerNamed(Value, tag="loyalty.referrer_named"):
-    """Another customer brought this one along; the lineage goes on from that one."""
-
-    referrer: UUID
-    lineage: Lineage
 
 
 class ReferralRegistered(Value, tag="loyalty.referral_registered"):
@@ -100,30 +82,10 @@ class ReferralReversed(Value, tag="loyalty.referral_reversed"):
     at: Instant
 
 
-Event: TypeAlias = (
-    ReferrerNamed | ReferralRegistered | ReferralQualified | ReferralRewarded | ReferralReversed
-)
+Event: TypeAlias = ReferralRegistered | ReferralQualified | ReferralRewarded | ReferralReversed
 
 
 # Rejections
-
-
-class SelfReferral(Rejection):
-    """A customer is brought along by another one."""
-
-    customer: UUID
-
-
-class AlreadyReferred(Rejection):
-    """A customer is brought along by one other."""
-
-    referrers: tuple[UUID, ...]
-
-
-class ReferralCycle(Rejection):
-    """Nobody is brought along by those whom they brought along."""
-
-    lineage: tuple[UUID, ...]
 
 
 class UnknownReferral(Rejection):
@@ -151,16 +113,13 @@ class ReversalLate(Rejection):
 
 
 Reason: TypeAlias = (
-    SelfReferral | AlreadyReferred | ReferralCycle | UnknownReferral | ReferralLapsed
-    | NotQualified | ReversalLate
-)  # fmt: skip
+    SelfReferral | ReferralCycle | UnknownReferral | ReferralLapsed | NotQualified | ReversalLate
+)
 
 
 def decide(command: Command, account: Account, act: Act, policy: Policy) -> tuple[Event, ...]:
     """Return what becomes of a referral (rules.md L18)."""
     match command:
-        case NameReferrer():
-            return _named(command, account)
         case RegisterReferral(referee=referee):
             return _registered(referee, account, act, policy)
         case QualifyReferral(referee=referee, source=source):
@@ -181,8 +140,6 @@ def decide(command: Command, account: Account, act: Act, policy: Policy) -> tupl
 def evolve(account: Account, event: Event) -> Account:
     """Return the account after somebody was brought along."""
     match event:
-        case ReferrerNamed(referrer=referrer, lineage=lineage):
-            return replace(account, referrers=(referrer, *lineage))
         case ReferralRegistered(referee=referee, lapses_at=lapses_at):
             return _with(account, Referral(referee=referee, lapses_at=lapses_at))
         case ReferralQualified(referee=referee, source=source, reversible_until=until):
@@ -196,19 +153,6 @@ def evolve(account: Account, event: Event) -> Account:
             return owing(_changed(left, referee, status="reversed"), owed, at)
         case _:
             assert_never(event)
-
-
-def _named(command: NameReferrer, account: Account) -> tuple[Event, ...]:
-    referrer, lineage = command.referrer, (command.referrer, *command.lineage)
-    require(referrer != account.customer, SelfReferral(customer=referrer))
-    if account.referrers:
-        same = account.referrers[0] == referrer
-        require(same, AlreadyReferred(referrers=account.referrers))
-        return ()
-    brought = {referral.referee for referral in account.referrals}
-    circular = account.customer in lineage or not brought.isdisjoint(lineage)
-    require(not circular, ReferralCycle(lineage=lineage))
-    return (ReferrerNamed(referrer=referrer, lineage=command.lineage),)
 
 
 def _registered(referee: UUID, account: Account, act: Act, policy: Policy) -> tuple[Event, ...]:

@@ -3,7 +3,7 @@
 All of them share the lots of one account, so that each decision sees every point once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from typing import TypeAlias
 
@@ -11,11 +11,13 @@ from crmcore.domain import lots
 from crmcore.domain.act import Act
 from crmcore.domain.decider import Decider
 from crmcore.domain.loyalty import (
+    absorbing,
     adjusting,
     benefits,
     clawback,
     earning,
     holds,
+    lineage,
     membership,
     referrals,
     spending,
@@ -23,124 +25,80 @@ from crmcore.domain.loyalty import (
     tiers,
     transfers,
 )
+from crmcore.domain.loyalty.absorbing import Absorb, AccountAbsorbed
 from crmcore.domain.loyalty.account import Account
-from crmcore.domain.loyalty.adjusting import Adjust, ExtendExpiry
+from crmcore.domain.loyalty.allowed import require_allowed
 from crmcore.domain.loyalty.benefits import BenefitIssued, IssueBenefit
 from crmcore.domain.loyalty.clawback import ClawBack, PointsClawedBack
 from crmcore.domain.loyalty.earning import Earn, PointsEarned
-from crmcore.domain.loyalty.holds import Capture, Release, Reserve
+from crmcore.domain.loyalty.lineage import NameReferrer, ReferrerNamed
 from crmcore.domain.loyalty.membership import (
-    BuyMembership,
-    CancelMembership,
     MembershipBought,
     MembershipCancelled,
     MembershipRefunded,
     MembershipRenewed,
-    RefundMembership,
-    RenewMembership,
 )
-from crmcore.domain.loyalty.policy import Activity, Policy
+from crmcore.domain.loyalty.policy import Policy
 from crmcore.domain.loyalty.referrals import (
-    NameReferrer,
-    QualifyReferral,
     ReferralQualified,
     ReferralRegistered,
     ReferralReversed,
     ReferralRewarded,
-    ReferrerNamed,
-    RegisterReferral,
     ReverseReferral,
-    RewardReferral,
 )
-from crmcore.domain.loyalty.spending import RecordExpiry, Redeem, ReverseRedemption
 from crmcore.domain.loyalty.standing import Close, Enrol, Enrolled, NotEnrolled, Resume, Suspend
 from crmcore.domain.loyalty.tiers import GrantTier, TierGranted
-from crmcore.domain.loyalty.transfers import (
-    Absorb,
-    ConfirmTransfer,
-    ReturnTransfer,
-    TransferIn,
-    TransferOut,
-)
 from crmcore.domain.money import CurrencyMismatch
 from crmcore.domain.value import require
 
 Command: TypeAlias = (
-    Earn | Redeem | ReverseRedemption | RecordExpiry | Enrol
-    | holds.Command | clawback.Command | adjusting.Command | transfers.Command
-    | Suspend | Resume | Close | tiers.Command | referrals.Command | benefits.Command
-    | membership.Command
+    earning.Command | spending.Command | Enrol | holds.Command | clawback.Command
+    | adjusting.Command | transfers.Command | Absorb | Suspend | Resume | Close | GrantTier
+    | NameReferrer | referrals.Command | IssueBenefit | membership.Command
 )  # fmt: skip
 Event: TypeAlias = (
     earning.Event | spending.Event | standing.Event | holds.Event | clawback.Event
-    | adjusting.Event | transfers.Event | tiers.Event | referrals.Event | benefits.Event
-    | membership.Event
+    | adjusting.Event | transfers.Event | AccountAbsorbed | TierGranted | ReferrerNamed
+    | referrals.Event | BenefitIssued | membership.Event
 )  # fmt: skip
 Reason: TypeAlias = (
     standing.Reason | earning.Reason | spending.Reason | holds.Reason | clawback.Reason
-    | adjusting.Reason | transfers.Reason | tiers.Reason | referrals.Reason | benefits.Reason
-    | membership.Reason | CurrencyMismatch
+    | adjusting.Reason | transfers.Reason | absorbing.Reason | tiers.Reason | lineage.Reason
+    | referrals.Reason | benefits.Reason | membership.Reason | CurrencyMismatch
 )  # fmt: skip
 
+Programme: TypeAlias = (
+    AccountAbsorbed | TierGranted | ReferrerNamed | referrals.Event | BenefitIssued
+    | membership.Event
+)  # fmt: skip
 Spending: TypeAlias = (
     spending.Command | holds.Command | clawback.Command | adjusting.Command | transfers.Command
-    | standing.Command | ReverseReferral
+    | Absorb | standing.Command | ReverseReferral
 )  # fmt: skip
-
-# What each command does: by its status an account may do it or not (rules.md L17).
-ACTIVITIES: Mapping[type, Activity] = {
-    Earn: "earn",
-    Redeem: "spend",
-    Reserve: "spend",
-    Capture: "spend",
-    TransferOut: "spend",
-    ReverseRedemption: "give_back",
-    Release: "give_back",
-    ConfirmTransfer: "give_back",
-    ReturnTransfer: "give_back",
-    ClawBack: "take_back",
-    RecordExpiry: "take_back",
-    ReverseReferral: "take_back",
-    CancelMembership: "take_back",
-    RefundMembership: "take_back",
-    Adjust: "correct",
-    ExtendExpiry: "correct",
-    GrantTier: "correct",
-    Absorb: "correct",
-    TransferIn: "benefit",
-    NameReferrer: "benefit",
-    RegisterReferral: "benefit",
-    QualifyReferral: "benefit",
-    RewardReferral: "benefit",
-    IssueBenefit: "benefit",
-    BuyMembership: "benefit",
-    RenewMembership: "benefit",
-}
 
 
 def decide(command: Command, account: Account, act: Act, policy: Policy) -> tuple[Event, ...]:
     """Return what happens when this command meets this account."""
     require(account.customer is not None or isinstance(command, Enrol), NotEnrolled())
-    if activity := ACTIVITIES.get(type(command)):
-        standing.require_allowed(activity, account, policy)
-    match command:
-        case Earn():
-            return earning.decide(command, account, act, policy)
-        case GrantTier():
-            return tiers.decide(command, account, act, policy)
-        case IssueBenefit():
-            return benefits.decide(command, account, act, policy)
-        case BuyMembership() | RenewMembership() | CancelMembership() | RefundMembership():
-            return membership.decide(command, account, act, policy)
-        case NameReferrer() | RegisterReferral() | QualifyReferral() | RewardReferral():
-            return referrals.decide(command, account, act, policy)
-        case _:
-            return _at_its_instant(command, account, act, policy)
+    require_allowed(command, account, policy)
+    if isinstance(command, Spending):
+        return _at_its_instant(command, account, act, policy)
+    if isinstance(command, Earn):
+        return earning.decide(command, account, act, policy)
+    if isinstance(command, membership.Command):
+        return membership.decide(command, account, act, policy)
+    if isinstance(command, NameReferrer):
+        return lineage.decide(command, account)
+    if isinstance(command, IssueBenefit):
+        return benefits.decide(command, account, act, policy)
+    if isinstance(command, GrantTier):
+        return tiers.decide(command, account, act, policy)
+    return referrals.decide(command, account, act, policy)
 
 
 def evolve(account: Account, event: Event) -> Account:
     """Return the account after a fact. No rules here: what happened, happened."""
-    if isinstance(event, earning.Event):
+    if isinstance(event, PointsEarned):
         return earning.evolve(account, event)
     if isinstance(event, spending.Event):
         return spending.evolve(account, event)
@@ -152,15 +110,9 @@ def evolve(account: Account, event: Event) -> Account:
         return transfers.evolve(account, event)
     if isinstance(event, adjusting.Event):
         return adjusting.evolve(account, event)
-    if isinstance(event, referrals.Event):
-        return referrals.evolve(account, event)
-    if isinstance(event, benefits.Event):
-        return benefits.evolve(account, event)
-    if isinstance(event, membership.Event):
-        return membership.evolve(account, event)
-    if isinstance(event, tiers.Event):
-        return tiers.evolve(account, event)
-    return standing.evolve(account, event)
+    if isinstance(event, standing.Event):
+        return standing.evolve(account, event)
+    return _evolve_programme(account, event)
 
 
 def decider(policy: Policy) -> Decider[Command, Account, Event]:
@@ -176,6 +128,24 @@ def decider(policy: Policy) -> Decider[Command, Account, Event]:
         rejections=Reason,
         threads=_threads,
     )
+
+
+def _evolve_programme(account: Account, event: Programme) -> Account:
+    match event:
+        case AccountAbsorbed():
+            return absorbing.evolve(account, event)
+        case ReferrerNamed():
+            return lineage.evolve(account, event)
+        case BenefitIssued():
+            return benefits.evolve(account, event)
+        case TierGranted():
+            return tiers.evolve(account, event)
+        case MembershipBought() | MembershipRenewed():
+            return membership.evolve(account, event)
+        case MembershipCancelled() | MembershipRefunded():
+            return membership.evolve(account, event)
+        case _:
+            return referrals.evolve(account, event)
 
 
 def _at_its_instant(
@@ -197,21 +167,21 @@ def _at_its_instant(
 
 
 def _decided(command: Spending, account: Account, act: Act, policy: Policy) -> tuple[Event, ...]:
-    match command:
-        case Redeem() | ReverseRedemption() | RecordExpiry():
-            return spending.decide(command, account, act, policy)
-        case Reserve() | Capture() | Release():
-            return holds.decide(command, account, act, policy)
-        case ClawBack():
-            return clawback.decide(command, account, act, policy)
-        case Adjust() | ExtendExpiry():
-            return adjusting.decide(command, account, act, policy)
-        case TransferOut() | ConfirmTransfer() | ReturnTransfer() | TransferIn() | Absorb():
-            return transfers.decide(command, account, act, policy)
-        case ReverseReferral():
-            return referrals.decide(command, account, act, policy)
-        case _:
-            return standing.decide(command, account, act, policy)
+    if isinstance(command, spending.Command):
+        return spending.decide(command, account, act, policy)
+    if isinstance(command, holds.Command):
+        return holds.decide(command, account, act, policy)
+    if isinstance(command, ClawBack):
+        return clawback.decide(command, account, act, policy)
+    if isinstance(command, adjusting.Command):
+        return adjusting.decide(command, account, act, policy)
+    if isinstance(command, transfers.Command):
+        return transfers.decide(command, account, act, policy)
+    if isinstance(command, Absorb):
+        return absorbing.decide(command, account, act)
+    if isinstance(command, ReverseReferral):
+        return referrals.decide(command, account, act, policy)
+    return standing.decide(command, account, act, policy)
 
 
 def _fact(step: lots.Step) -> Event:

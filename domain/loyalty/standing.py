@@ -10,7 +10,7 @@ from crmcore.domain.act import Act
 from crmcore.domain.calendar import add_days, start_of, zone
 from crmcore.domain.loyalty.account import Account
 from crmcore.domain.loyalty.holds import HoldReleased
-from crmcore.domain.loyalty.policy import Activity, Policy
+from crmcore.domain.loyalty.policy import Policy
 from crmcore.domain.value import Instant, Note, Rejection, Value, require
 
 # Commands
@@ -138,14 +138,6 @@ def evolve(account: Account, event: Event) -> Account:
             return replace(account, status="closed", forfeits_at=forfeits_at)
         case _:
             assert_never(event)
-
-
-def require_allowed(activity: Activity, account: Account, policy: Policy) -> None:
-    """Reject what an account in its status may not do: the matrix is in the policy."""
-    if account.status == "suspended":
-        require(activity in policy.suspended_may, Suspended(activity=activity))
-    if account.status == "closed":
-        require(activity in policy.closed_may, Closed(activity=activity))
 
 
 def _close(

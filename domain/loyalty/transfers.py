@@ -1,4 +1,4 @@
-"""Points go to another customer in two phases, or with a whole account; they keep their expiry."""
+"""Points go to another customer in two phases, and keep their expiry."""
 
 from datetime import date
 from typing import Annotated, TypeAlias, assert_never
@@ -13,24 +13,19 @@ from crmcore.domain.lots import Lot, Lots, Points
 from crmcore.domain.loyalty.account import (
     REMEMBERED_MAX,
     Account,
-    Merit,
     Tally,
     Transfer,
     forgone,
     latest,
     with_lots,
 )
-from crmcore.domain.loyalty.clawback import Count, owing
-from crmcore.domain.loyalty.earning import with_merit
 from crmcore.domain.loyalty.policy import Policy
 from crmcore.domain.loyalty.spending import CapReached, allocated
-from crmcore.domain.value import Instant, Ref, Rejection, Value, found, require
+from crmcore.domain.value import Ref, Rejection, Value, found, require
 
 TRANSFERS = "transfers"
 
 Arriving: TypeAlias = Annotated[tuple[Lot, ...], Meta(min_length=1, max_length=1_000)]
-Moving: TypeAlias = Annotated[tuple[Lot, ...], Meta(max_length=1_000)]
-Merits: TypeAlias = Annotated[tuple[Merit, ...], Meta(max_length=1_000)]
 
 # Commands
 
@@ -63,16 +58,7 @@ class TransferIn(Value, tag="loyalty.transfer_in"):
     lots: Arriving
 
 
-class Absorb(Value, tag="loyalty.absorb"):
-    """Take over all that another account of the same customer has, when two become one."""
-
-    customer: UUID
-    lots: Moving
-    owed: Count = 0
-    merits: Merits = ()
-
-
-Command: TypeAlias = TransferOut | ConfirmTransfer | ReturnTransfer | TransferIn | Absorb
+Command: TypeAlias = TransferOut | ConfirmTransfer | ReturnTransfer | TransferIn
 
 
 # Events
@@ -109,20 +95,7 @@ class PointsTransferredIn(Value, tag="loyalty.points_transferred_in"):
     lots: Lots
 
 
-class AccountAbsorbed(Value, tag="loyalty.account_absorbed"):
-    """All of another account went over to this one."""
-
-    customer: UUID
-    lots: Lots
-    owed: Count
-    merits: Merits
-    at: Instant
-
-
-Event: TypeAlias = (
-    PointsTransferredOut | TransferConfirmed | TransferReturned | PointsTransferredIn
-    | AccountAbsorbed
-)  # fmt: skip
+Event: TypeAlias = PointsTransferredOut | TransferConfirmed | TransferReturned | PointsTransferredIn
 
 
 # Rejections
@@ -155,7 +128,7 @@ def decide(command: Command, account: Account, act: Act, policy: Policy) -> tupl
         case TransferOut():
             return _send(command, account, act, policy)
         case TransferIn(transfer=name, customer=sender):
-            _require_other(sender, account)
+            require_other(sender, account)
             new = lots.numbered(command.lots, account.lots_ever)
             if before := _named(account, name):
                 same = before.status == "arrived" and before.customer == sender
@@ -163,19 +136,6 @@ def decide(command: Command, account: Account, act: Act, policy: Policy) -> tupl
                 require(same, TransferReused(transfer=name))
                 return ()
             return (PointsTransferredIn(transfer=name, customer=sender, lots=new),)
-        case Absorb(customer=other):
-            _require_other(other, account)
-            if other in account.absorbed:
-                return ()
-            return (
-                AccountAbsorbed(
-                    customer=other,
-                    lots=lots.numbered(command.lots, account.lots_ever),
-                    owed=command.owed,
-                    merits=command.merits,
-                    at=act.effective_at,
-                ),
-            )
         case ConfirmTransfer() | ReturnTransfer():
             return _settle(command, account, act)
         case _:
@@ -197,18 +157,13 @@ def evolve(account: Account, event: Event) -> Account:
         case PointsTransferredIn(transfer=name, customer=customer, lots=new):
             arrived = Transfer(name=name, customer=customer, lots=new, status="arrived")
             return with_lots(_with_transfer(account, arrived), new)
-        case AccountAbsorbed(customer=other, lots=new, owed=owed, merits=merits, at=at):
-            after = owing(with_lots(account, new), owed, at)
-            for merit in merits:
-                after = with_merit(after, merit)
-            return replace(after, absorbed=latest(account.absorbed, other))
         case _:
             assert_never(event)
 
 
 def _send(command: TransferOut, account: Account, act: Act, policy: Policy) -> tuple[Event, ...]:
     name, customer, points = command.transfer, command.customer, command.points
-    _require_other(customer, account)
+    require_other(customer, account)
     if before := _named(account, name):
         same = before.status != "arrived" and before.customer == customer
         same = same and lots.total(before.lots) == points
@@ -241,7 +196,8 @@ def _named(account: Account, name: str) -> Transfer | None:
     return next((one for one in account.transfers if one.name == name), None)
 
 
-def _require_other(customer: UUID, account: Account) -> None:
+def require_other(customer: UUID, account: Account) -> None:
+    """Reject a customer's own account as the other one."""
     require(customer != account.customer, NotTransferable(customer=customer))
 
 

@@ -36,8 +36,15 @@ from crmcore.domain.loyalty import (
     Suspend,
     TransferOut,
 )
+from crmcore.domain.loyalty.allowed import ACTIVITIES
 from crmcore.domain.loyalty.benefits import BenefitIssued, BenefitRepeated, NotDue
 from crmcore.domain.loyalty.holds import HoldReleased
+from crmcore.domain.loyalty.lineage import (
+    AlreadyReferred,
+    ReferralCycle,
+    ReferrerNamed,
+    SelfReferral,
+)
 from crmcore.domain.loyalty.membership import (
     MembershipBought,
     MembershipCancelled,
@@ -51,20 +58,15 @@ from crmcore.domain.loyalty.membership import (
     UnknownMembership,
 )
 from crmcore.domain.loyalty.referrals import (
-    AlreadyReferred,
     NotQualified,
-    ReferralCycle,
     ReferralLapsed,
     ReferralQualified,
     ReferralRegistered,
     ReferralReversed,
     ReferralRewarded,
-    ReferrerNamed,
     ReversalLate,
-    SelfReferral,
     UnknownReferral,
 )
-from crmcore.domain.loyalty.rules import ACTIVITIES
 from crmcore.domain.loyalty.standing import (
     AccountClosed,
     AccountResumed,

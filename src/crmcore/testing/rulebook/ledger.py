@@ -6,7 +6,15 @@ from typing import Any
 
 from crmcore.domain import loyalty
 from crmcore.domain.lots import Lot, Lots
-from crmcore.domain.loyalty import adjusting, clawback, holds, referrals, standing, transfers
+from crmcore.domain.loyalty import (
+    absorbing,
+    adjusting,
+    clawback,
+    holds,
+    referrals,
+    standing,
+    transfers,
+)
 
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -36,7 +44,7 @@ class Ledger:
             case (
                 clawback.PointsClawedBack(owed=more, at=at)
                 | referrals.ReferralReversed(owed=more, at=at)
-                | transfers.AccountAbsorbed(owed=more, at=at)
+                | absorbing.AccountAbsorbed(owed=more, at=at)
             ) if more:
                 self.owed, self.since = self.owed + more, at
             case clawback.DeficitSettled(allocations=parts, at=at):
@@ -55,6 +63,7 @@ class Ledger:
         free, held, owed = Counter(self.free), dict(self.held), self.owed
         moments = {at, *self.until.values()}
         moments |= {max(lot.vests_at, self.since) for lot in self.lots.values()}
+        alive: list[Lot] = []
         for moment in sorted(moment for moment in moments if moment <= at):
             alive = [t for t in self.lots.values() if t.vests_at <= moment < t.expires_at]
             alive.sort(key=lambda lot: (lot.expires_at, lot.vests_at, lot.number))
@@ -78,7 +87,7 @@ def new_lots(event: Any) -> Lots:  # noqa: ANN401 - any event
     match event:
         case loyalty.RedemptionReversed(grace=grace):
             return (grace,) if grace else ()
-        case transfers.PointsTransferredIn(lots=lots) | transfers.AccountAbsorbed(lots=lots):
+        case transfers.PointsTransferredIn(lots=lots) | absorbing.AccountAbsorbed(lots=lots):
             return lots
         case _:
             lot = getattr(event, "lot", None)

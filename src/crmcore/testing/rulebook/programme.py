@@ -7,7 +7,7 @@ from itertools import pairwise
 from uuid import UUID
 
 from crmcore.domain import loyalty
-from crmcore.domain.loyalty import benefits, clawback, membership, referrals, standing
+from crmcore.domain.loyalty import benefits, clawback, lineage, membership, referrals, standing
 from crmcore.testing.laws import law
 from crmcore.testing.living import History
 from crmcore.testing.rulebook.ledger import spent_by
@@ -27,7 +27,7 @@ def what_qualifies_falls_by_clawback_only(_: AnyDecider, history: History) -> It
                 left[source] -= points
                 if left[source] < 0:
                     yield f"{event!r} takes back more than had qualified"
-            case loyalty.transfers.AccountAbsorbed(merits=merits):
+            case loyalty.absorbing.AccountAbsorbed(merits=merits):
                 extra += sum(merit.points for merit in merits)
             case _:
                 pass
@@ -60,8 +60,8 @@ def a_referral_is_rewarded_once(_: AnyDecider, history: History) -> Iterator[str
         match event:
             case standing.Enrolled(customer=customer):
                 me = customer
-            case referrals.ReferrerNamed(referrer=referrer, lineage=lineage):
-                if me in (referrer, *lineage) or "referrer" in status.values():
+            case lineage.ReferrerNamed(referrer=referrer, lineage=others):
+                if me in (referrer, *others) or "referrer" in status.values():
                     yield f"{event!r} is a circle, or a second one"
                 status[referrer] = "referrer"
             case referrals.ReferralRegistered(referee=referee):

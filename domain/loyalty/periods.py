@@ -1,0 +1,57 @@
+"""When the periods end in which points qualify for a tier, and until when a tier is kept."""
+
+from datetime import date, datetime, timedelta
+
+from crmcore.domain.calendar import LAST_DAY, add_days, add_months, day_of, start_of, zone
+from crmcore.domain.loyalty.account import Account
+from crmcore.domain.loyalty.policy import Policy
+
+YEAR_MONTHS = 12
+MOMENT = timedelta(microseconds=1)
+
+
+class Periods:
+    """When the periods of an account end, under a policy."""
+
+    def __init__(self, account: Account, policy: Policy) -> None:
+        self.policy, self.where = policy, zone(policy.time_zone)
+        first = account.first_earned_at
+        self._first = day_of(first, self.where) if first else None
+        self.end = start_of(LAST_DAY, self.where)
+
+    def period_end(self, at: datetime, more: int = 0) -> datetime:
+        """Return the end of the period of an instant, or of a period so many later."""
+        day = day_of(at, self.where)
+        match self.policy.tier_window:
+            case "calendar_year":
+                return self._start(date(min(day.year, LAST_DAY.year - 3) + 1 + more, 1, 1))
+            case "anniversary":
+                first = self._first or day
+                years = day.year - first.year
+                has_been = add_months(first, YEAR_MONTHS * years) <= day
+                return self._start(add_months(first, YEAR_MONTHS * (years + has_been + more)))
+            case "rolling":
+                return self._start(add_months(day, self.policy.tier_window_months * (1 + more)))
+            case "lifetime":
+                return self.end
+
+    def kept_until(self, left_at: datetime) -> datetime:
+        """Return until when a tier is kept whose points were there until an instant."""
+        if left_at >= self.end:
+            return self.end
+        if self.policy.tier_window == "rolling":
+            return self._grace(self.period_end(left_at))
+        return self._grace(self.period_end(left_at - MOMENT, more=1))
+
+    def landed_until(self, lost_at: datetime) -> datetime:
+        """Return until when the next lower tier is kept by whoever lost one."""
+        return self.end if lost_at >= self.end else self._grace(self.period_end(lost_at))
+
+    def _grace(self, instant: datetime) -> datetime:
+        days = self.policy.tier_grace_days
+        if not days or instant >= self.end:
+            return instant
+        return self._start(add_days(day_of(instant, self.where), days))
+
+    def _start(self, day: date) -> datetime:
+        return start_of(day, self.where)
