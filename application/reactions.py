@@ -14,7 +14,8 @@ from crmcore.domain import loyalty
 from crmcore.domain.act import Act
 from crmcore.domain.bounds import MIGRATION
 from crmcore.domain.customer import sales
-from crmcore.domain.loyalty.referrals import ReferralRegistered, ReferrerNamed
+from crmcore.domain.loyalty.lineage import ReferrerNamed
+from crmcore.domain.loyalty.referrals import ReferralRegistered
 from crmcore.domain.loyalty.standing import Enrolled
 from crmcore.domain.money import Money
 from crmcore.domain.recorded import Recorded
