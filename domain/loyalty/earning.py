@@ -143,6 +143,8 @@ def _is_capped(policy: Policy) -> bool:
 
 def _breakdown(base: int, account: Account, act: Act, policy: Policy) -> tuple[Share, ...]:
     """Return what each rule gives within its bounds, if other than the plain rule (L21)."""
+    if not policy.campaigns and not _is_capped(policy):
+        return ()
     day = policy.day(act)
     month = day.replace(day=1)
     extra = [

@@ -3,9 +3,9 @@
 All of them share the lots of one account, so that each decision sees every point once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from crmcore.domain import lots
 from crmcore.domain.act import Act
@@ -67,24 +67,42 @@ Reason: TypeAlias = (
     | referrals.Reason | benefits.Reason | membership.Reason | CurrencyMismatch
 )  # fmt: skip
 
-Programme: TypeAlias = (
-    AccountAbsorbed | TierGranted | ReferrerNamed | referrals.Event | BenefitIssued
-    | membership.Event
-)  # fmt: skip
 Spending: TypeAlias = (
     spending.Command | holds.Command | clawback.Command | adjusting.Command | transfers.Command
     | Absorb | standing.Command | ReverseReferral
 )  # fmt: skip
+Owing: TypeAlias = ClawBack | ReverseReferral | Absorb
+
+# The part that each fact is of: one look for every fact of a long history.
+_EVOLVE: Mapping[type, Callable[[Account, Any], Account]] = {
+    kind: part
+    for part, events in (
+        (earning.evolve, earning.Event),
+        (spending.evolve, spending.Event),
+        (holds.evolve, holds.Event),
+        (clawback.evolve, clawback.Event),
+        (transfers.evolve, transfers.Event),
+        (adjusting.evolve, adjusting.Event),
+        (standing.evolve, standing.Event),
+        (absorbing.evolve, AccountAbsorbed),
+        (lineage.evolve, ReferrerNamed),
+        (benefits.evolve, BenefitIssued),
+        (tiers.evolve, TierGranted),
+        (membership.evolve, membership.Event),
+        (referrals.evolve, referrals.Event),
+    )
+    for kind in get_args(events) or (events,)
+}
 
 
 def decide(command: Command, account: Account, act: Act, policy: Policy) -> tuple[Event, ...]:
     """Return what happens when this command meets this account."""
     require(account.customer is not None or isinstance(command, Enrol), NotEnrolled())
     require_allowed(command, account, policy)
-    if isinstance(command, Spending):
-        return _at_its_instant(command, account, act, policy)
     if isinstance(command, Earn):
         return earning.decide(command, account, act, policy)
+    if isinstance(command, Spending):
+        return _at_its_instant(command, account, act, policy)
     if isinstance(command, membership.Command):
         return membership.decide(command, account, act, policy)
     if isinstance(command, NameReferrer):
@@ -98,21 +116,7 @@ def decide(command: Command, account: Account, act: Act, policy: Policy) -> tupl
 
 def evolve(account: Account, event: Event) -> Account:
     """Return the account after a fact. No rules here: what happened, happened."""
-    if isinstance(event, PointsEarned):
-        return earning.evolve(account, event)
-    if isinstance(event, spending.Event):
-        return spending.evolve(account, event)
-    if isinstance(event, holds.Event):
-        return holds.evolve(account, event)
-    if isinstance(event, clawback.Event):
-        return clawback.evolve(account, event)
-    if isinstance(event, transfers.Event):
-        return transfers.evolve(account, event)
-    if isinstance(event, adjusting.Event):
-        return adjusting.evolve(account, event)
-    if isinstance(event, standing.Event):
-        return standing.evolve(account, event)
-    return _evolve_programme(account, event)
+    return _EVOLVE[type(event)](account, event)
 
 
 def decider(policy: Policy) -> Decider[Command, Account, Event]:
@@ -130,24 +134,6 @@ def decider(policy: Policy) -> Decider[Command, Account, Event]:
     )
 
 
-def _evolve_programme(account: Account, event: Programme) -> Account:
-    match event:
-        case AccountAbsorbed():
-            return absorbing.evolve(account, event)
-        case ReferrerNamed():
-            return lineage.evolve(account, event)
-        case BenefitIssued():
-            return benefits.evolve(account, event)
-        case TierGranted():
-            return tiers.evolve(account, event)
-        case MembershipBought() | MembershipRenewed():
-            return membership.evolve(account, event)
-        case MembershipCancelled() | MembershipRefunded():
-            return membership.evolve(account, event)
-        case _:
-            return referrals.evolve(account, event)
-
-
 def _at_its_instant(
     command: Spending, account: Account, act: Act, policy: Policy
 ) -> tuple[Event, ...]:
@@ -162,6 +148,8 @@ def _at_its_instant(
     events = _decided(command, now, act, policy)
     if not events:
         return ()
+    if not now.owed and not isinstance(command, Owing):  # nothing is owed that could be settled
+        return (*by_itself, *events)
     step = lots.settlement(_after(now, events).recorded, at)
     return (*by_itself, *events, *([clawback.settled(step)] if step else []))
 
