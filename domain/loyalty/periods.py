@@ -1,6 +1,7 @@
 """When the periods end in which points qualify for a tier, and until when a tier is kept."""
 
 from datetime import date, datetime, timedelta
+from typing import assert_never
 
 from crmcore.domain.calendar import LAST_DAY, add_days, add_months, day_of, start_of, zone
 from crmcore.domain.loyalty.account import Account
@@ -34,6 +35,8 @@ class Periods:
                 return self._start(add_months(day, self.policy.tier_window_months * (1 + more)))
             case "lifetime":
                 return self.end
+            case _:
+                assert_never(self.policy.tier_window)
 
     def kept_until(self, left_at: datetime) -> datetime:
         """Return until when a tier is kept whose points were there until an instant."""

@@ -109,7 +109,7 @@ class NotQualified(Rejection):
 class ReversalLate(Rejection):
     """A referral is reversed in time."""
 
-    until: Instant
+    until: Instant | None
 
 
 Reason: TypeAlias = (
@@ -182,8 +182,7 @@ def _reversed(referral: Referral, account: Account, act: Act, policy: Policy) ->
     if referral.status == "reversed":
         return ()
     require(referral.status != "pending", NotQualified(status=referral.status))
-    if until is not None:
-        require(at < until, ReversalLate(until=until))
+    require(until is None or at < until, ReversalLate(until=until))
     pool = account.pool(at)
     left = sum(lot.points for lot in pool.lots if lot.number == referral.lot)
     lapsed = min(referral.lapsed, max(0, referral.points - left))

@@ -1,15 +1,16 @@
 """What the tests of loyalty share: accounts, points, and histories that were lived once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from random import Random
+from typing import TypeAlias
 from uuid import UUID
 
 from crmcore.domain import loyalty
 from crmcore.domain.act import Act
 from crmcore.domain.lots import Lot
-from crmcore.domain.loyalty import Earn, Enrolled, Policy, Redeem
+from crmcore.domain.loyalty import Account, Earn, Enrolled, Policy, Redeem
 from crmcore.domain.money import Money
 from crmcore.testing import History, check, given, take
 from crmcore.testing.laws import Law
@@ -59,8 +60,8 @@ def _walk(rules: AnyDecider, random: Random) -> History:
     steps = [take(rules, rules.initial, loyalty.Enrol(customer=ANN), _act(START))]
     at, some = START, random.sample(ASKED, random.randint(4, len(ASKED)))
     for _ in range(STEPS):
-        at += timedelta(hours=random.choice((0, 0, 1, 24, 24 * 20, 24 * 200)))
-        command = random.choice(random.choice((some, BASICS)))(random)
+        at += timedelta(hours=random.choice((0, 0, 0, 0, 1, 1, 24, 24 * 20, 24 * 200)))
+        command = random.choice(random.choice((some, BASICS)))(random, steps[-1].after)
         steps.append(take(rules, steps[-1].after, command, _act(at)))
     return History(decider=rules, steps=tuple(steps))
 
@@ -73,8 +74,25 @@ def _points(random: Random) -> int:
     return random.choice((2, 3, 5, 10, 20, 50))
 
 
-def _name(random: Random) -> str:
-    return random.choice("abcdef")
+def _new(random: Random) -> str:
+    return f"{random.choice('abcdef')}-{random.randrange(9)}"
+
+
+def _one(random: Random, names: Sequence[str]) -> str:
+    """Mostly a name that there is."""
+    return random.choice(names) if names and random.randrange(8) else _new(random)
+
+
+def _held(random: Random, account: Account) -> str:
+    return _one(random, [hold.redemption for hold in account.holds])
+
+
+def _sent(random: Random, account: Account) -> str:
+    return _one(random, [one.name for one in account.transfers])
+
+
+def _member(random: Random, account: Account) -> str:
+    return _one(random, [one.name for one in account.memberships])
 
 
 def _lot(random: Random) -> Lot:
@@ -83,46 +101,50 @@ def _lot(random: Random) -> Lot:
     return Lot(number=1, points=_points(random), vests_at=since, expires_at=until)
 
 
-BASICS: tuple[Callable[[Random], loyalty.Command], ...] = (
-    lambda r: Earn(source=f"s-{r.randrange(9)}", amount=usd(r.choice((500, 900, 5_000)))),
-    lambda r: Redeem(redemption=_name(r), reward="mug", points=_points(r)),
-    lambda r: loyalty.Reserve(redemption=_name(r), reward="mug", points=_points(r)),
-    lambda r: loyalty.ClawBack(
-        source=f"s-{r.randrange(9)}", refunded=usd(r.choice((1, 250, 500, 900, 5_000)))
+Asked: TypeAlias = Callable[[Random, Account], loyalty.Command]
+
+BASICS: tuple[Asked, ...] = (
+    lambda r, _: Earn(source=_new(r), amount=usd(r.choice((500, 900, 5_000)))),
+    lambda r, _: Redeem(redemption=_new(r), reward="mug", points=_points(r)),
+    lambda r, _: loyalty.Reserve(redemption=_new(r), reward="mug", points=_points(r)),
+    lambda r, a: loyalty.ClawBack(
+        source=_one(r, [sale.source for sale in a.earned]),
+        refunded=usd(r.choice((1, 250, 500, 900, 5_000))),
     ),
+    lambda r, a: loyalty.ReverseRedemption(
+        redemption=_one(r, [made.name for made in a.redemptions]), points=_points(r)
+    ),
+    lambda r, a: loyalty.Capture(redemption=_held(r, a), points=_points(r)),
 )
-ASKED: tuple[Callable[[Random], loyalty.Command], ...] = (
-    lambda r: loyalty.ReverseRedemption(redemption=_name(r), points=_points(r)),
-    lambda _: loyalty.RecordExpiry(),
-    lambda r: loyalty.Capture(redemption=_name(r), points=_points(r)),
-    lambda r: loyalty.Release(redemption=_name(r)),
-    lambda r: loyalty.Adjust(
-        adjustment=_name(r), points=r.choice((-5, 5)), reason="", requested_by="ben"
+ASKED: tuple[Asked, ...] = (
+    lambda *_: loyalty.RecordExpiry(),
+    lambda r, a: loyalty.Release(redemption=_held(r, a)),
+    lambda r, _: loyalty.Adjust(
+        adjustment=_new(r), points=r.choice((-5, 5)), reason="", requested_by="ben"
     ),
-    lambda r: loyalty.ExtendExpiry(
-        lot_number=r.randint(1, 5), until=date(2027 + r.randrange(3), 1, 1), reason=""
+    lambda r, a: loyalty.ExtendExpiry(
+        lot_number=r.randint(1, a.lots_ever + 1), until=date(2027 + r.randrange(3), 1, 1), reason=""
     ),
-    lambda r: loyalty.TransferOut(transfer=_name(r), customer=BOB, points=_points(r)),
-    lambda r: loyalty.ConfirmTransfer(transfer=_name(r)),
-    lambda r: loyalty.ReturnTransfer(transfer=_name(r)),
-    lambda r: loyalty.TransferIn(transfer=_name(r), customer=BOB, lots=(_lot(r),)),
-    lambda r: loyalty.Absorb(customer=r.choice((BOB, CAT)), lots=(_lot(r),), owed=_points(r)),
-    lambda _: loyalty.Suspend(reason=""),
-    lambda _: loyalty.Resume(reason=""),
-    lambda r: loyalty.Close(reason="") if r.randrange(3) == 0 else loyalty.Resume(reason=""),
-    lambda r: loyalty.NameReferrer(referrer=r.choice((ANN, BOB)), lineage=(CAT,)),
-    lambda r: loyalty.RegisterReferral(referee=r.choice((BOB, CAT, DAN))),
-    lambda r: loyalty.QualifyReferral(referee=r.choice((CAT, DAN)), source="s"),
-    lambda r: loyalty.RewardReferral(referee=r.choice((CAT, DAN))),
-    lambda r: loyalty.ReverseReferral(referee=r.choice((CAT, DAN))),
-    lambda r: loyalty.IssueBenefit(
+    lambda r, _: loyalty.TransferOut(transfer=_new(r), customer=BOB, points=_points(r)),
+    lambda r, a: loyalty.ConfirmTransfer(transfer=_sent(r, a)),
+    lambda r, a: loyalty.ReturnTransfer(transfer=_sent(r, a)),
+    lambda r, _: loyalty.TransferIn(transfer=_new(r), customer=BOB, lots=(_lot(r),)),
+    lambda r, _: loyalty.Absorb(customer=r.choice((BOB, CAT)), lots=(_lot(r),), owed=_points(r)),
+    lambda r, _: loyalty.Resume(reason="") if r.randrange(4) else loyalty.Suspend(reason=""),
+    lambda r, _: loyalty.Resume(reason="") if r.randrange(4) else loyalty.Close(reason=""),
+    lambda r, _: loyalty.NameReferrer(referrer=r.choice((ANN, BOB)), lineage=(CAT,)),
+    lambda r, _: loyalty.RegisterReferral(referee=r.choice((BOB, CAT, DAN))),
+    lambda r, _: loyalty.QualifyReferral(referee=r.choice((CAT, DAN)), source="s"),
+    lambda r, _: loyalty.RewardReferral(referee=r.choice((CAT, DAN))),
+    lambda r, _: loyalty.ReverseReferral(referee=r.choice((CAT, DAN))),
+    lambda r, _: loyalty.IssueBenefit(
         kind=r.choice(("birthday", "anniversary")), date_of=date(1990, r.randint(1, 12), 9)
     ),
-    lambda r: loyalty.BuyMembership(membership=_name(r), price=usd(4_900)),
-    lambda r: loyalty.RenewMembership(membership=_name(r), price=usd(4_900)),
-    lambda r: loyalty.CancelMembership(membership=_name(r)),
-    lambda r: loyalty.RefundMembership(membership=_name(r)),
-    lambda r: loyalty.GrantTier(
+    lambda r, _: loyalty.BuyMembership(membership=_new(r), price=usd(4_900)),
+    lambda r, _: loyalty.RenewMembership(membership=_new(r), price=usd(4_900)),
+    lambda r, a: loyalty.CancelMembership(membership=_member(r, a)),
+    lambda r, a: loyalty.RefundMembership(membership=_member(r, a)),
+    lambda r, _: loyalty.GrantTier(
         tier=r.choice(("silver", "gold")), until=date(2028, 1, 1), kind="manual"
     ),
 )

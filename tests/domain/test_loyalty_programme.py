@@ -35,6 +35,7 @@ from crmcore.domain.loyalty import (
     RewardReferral,
     Suspend,
     TransferOut,
+    next_change_at,
 )
 from crmcore.domain.loyalty.allowed import ACTIVITIES
 from crmcore.domain.loyalty.benefits import BenefitIssued, BenefitRepeated, NotDue
@@ -121,6 +122,7 @@ def test_l17_what_a_closed_account_has_is_forfeited_after_a_grace() -> None:
     closed.when(Suspend(reason="")).rejected(Closed(activity="suspend"))
     assert closed.state.usable(midnight(date(2026, 3, 30))) == 100
     assert closed.state.usable(midnight(date(2026, 3, 31))) == 0
+    assert next_change_at(closed.state, midnight(MARCH)) == midnight(date(2026, 3, 31))
     back = closed.when(Resume(reason="stays"), at=date(2026, 3, 30))
     assert back.state.usable(midnight(date(2026, 12, 1))) == 100
     closed.when(Resume(reason="late"), at=date(2026, 3, 31)).rejected(Closed(activity="resume"))

@@ -1,9 +1,11 @@
 """Which facts keep their order: those of one thing (docs/adr/0019-threads-keep-their-order.md)."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import get_args
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from crmcore.domain import customer, loyalty, opportunity, ticket
@@ -222,6 +224,32 @@ OF_AN_ACCOUNT: list[tuple[loyalty.Event, tuple[str, ...]]] = [
 ]
 
 
+# By stored name, of the golden facts of an account.
+OF_ITS_PROGRAMME: dict[str, tuple[str, ...]] = {
+    "points_clawed_back": ("spending", "sale order-1"),
+    "tier_granted": (),
+    "referrer_named": ("referrer",),
+    "referral_registered": (f"referral {UUID(int=11)}",),
+    "referral_qualified": (f"referral {UUID(int=11)}",),
+    "referral_rewarded": (f"referral {UUID(int=11)}",),
+    "referral_reversed": ("spending", f"referral {UUID(int=11)}"),
+    "benefit_issued": ("membership", "benefit birthday"),
+    "membership_bought": ("membership",),
+    "membership_renewed": ("membership",),
+    "membership_cancelled": ("membership",),
+    "membership_refunded": ("membership",),
+    **dict.fromkeys(
+        (
+            "points_held", "hold_captured", "hold_released", "hold_lapsed", "deficit_settled",
+            "points_granted", "points_withdrawn", "expiry_extended", "points_transferred_out",
+            "transfer_confirmed", "transfer_returned", "points_transferred_in",
+            "account_absorbed", "account_suspended", "account_resumed", "account_closed",
+        ),
+        ("spending",),
+    ),
+}  # fmt: skip
+
+
 def kind(value: object) -> str:
     return type(value).__name__ if not isinstance(value, tuple) else " and ".join(value)
 
@@ -261,3 +289,19 @@ def test_the_kinds_of_streams_are_what_the_log_calls_them() -> None:
 
 def test_every_fact_of_a_customer_has_its_threads_here() -> None:
     assert {type(event) for event, _ in OF_A_CUSTOMER} == set(get_args(CUSTOMER.events))
+
+
+@pytest.mark.parametrize(("name", "threads"), OF_ITS_PROGRAMME.items())
+def test_what_spends_or_stops_spending_keeps_its_order_and_a_referral_its_own(
+    name: str, threads: tuple[str, ...]
+) -> None:
+    rules = loyalty.decider(loyalty.Policy())
+    golden = Path(__file__).parents[1] / "infrastructure" / "golden"
+    stored = (golden / f"loyalty.{name}.v1.json").read_bytes()
+    assert rules.threads(msgspec.json.decode(stored, type=rules.events)) == threads
+
+
+def test_every_fact_of_an_account_has_its_threads_here() -> None:
+    tags = {event.__struct_config__.tag for event in get_args(loyalty.Event)}
+    plain = {type(event).__struct_config__.tag for event, _ in OF_AN_ACCOUNT}
+    assert tags == plain | {f"loyalty.{name}" for name in OF_ITS_PROGRAMME}
