@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta, tzinfo
+from fractions import Fraction
 from functools import cached_property, lru_cache, partial
 from itertools import repeat
 from operator import attrgetter
@@ -142,13 +143,18 @@ class Cast:
             stuck = [goal for goal in found if not self._got_on[goal[0]]]
             # Behind a refusal it is as it was before: what happened is worth going on from.
             happened = [goal for goal in found if not issubclass(goal[1], Rejection)]
-            seldom = sorted(happened, key=lambda goal: gone_on[goal])[:1]
+            seldom = sorted(happened, key=lambda goal: Fraction(gone_on[goal], len(found[goal])))[
+                :1
+            ]
             ahead = random.choice([seldom, seldom, list(found)[-LATE:], stuck])
             goal = random.choice(ahead) if ahead else None
             if goal:
                 gone_on[goal] += 1
             way = found[goal] if goal else ()
-            among = random.choice([self.kinds, self._few(way, random, self._got_on)])
+            few = self._few(way, random, self._got_on)
+            missing = sorted(wanted - {what for _, what in found}, key=lambda what: what.__name__)
+            aimed = self._aimed(random.choice(missing), way) if missing else self.kinds
+            among = random.choice([self.kinds, few, aimed])
             for goal, turns in self._rehearse(way, among, found, random):
                 in_vain = in_vain if goal[1] in {what for _, what in found} else 0
                 found[goal] = self._shortened(goal, turns)
@@ -244,6 +250,12 @@ class Cast:
         near = random.sample(about, min(random.randint(0, FEW), len(about)))
         again = on_the_way[-1:] if random.randrange(2) else on_the_way
         return tuple(dict.fromkeys([*again, *near, *few]))
+
+    def _aimed(self, what: type, way: tuple[Turn, ...]) -> tuple[type, ...]:
+        """Return the kinds that share a word with what is missing, and those of a way."""
+        words = {subject(field.name) for field in fields(what)} | _name_words(what)
+        about = [kind for kind in self.kinds if words & self._words[kind]]
+        return tuple(dict.fromkeys([*(type(turn.command) for turn in way), *about])) or self.kinds
 
     def _about(self, kind: type) -> list[type]:
         """Return the kinds that share a word with this one which few others have.
