@@ -73,7 +73,7 @@ def apply(before: Relationship, fact: Recorded[Any], policy: Policy) -> Relation
             return replace(before, merged=None) if ended else before
         case profile.Deactivated() | profile.Blacklisted():
             return replace(before, closed=fact.position)
-        case profile.Reactivated():
+        case profile.Reactivated() | profile.Cleared():
             return replace(before, closed=None)
         case _:
             bought = sales.apply(before.sales, fact, zone(policy.time_zone))

@@ -11,6 +11,7 @@ from msgspec.structs import fields, replace
 
 from crmcore.domain.customer import credit, merging, ownership, profile, verified
 from crmcore.domain.customer.access import Event as AccessEvent
+from crmcore.domain.customer.evidence import DatumVerified
 from crmcore.domain.customer.follow_ups import Event as FollowUpEvent
 from crmcore.domain.recorded import Recorded
 from crmcore.domain.value import Ref
@@ -22,7 +23,7 @@ Whose = TypeVar("Whose", UUID, UUID | None)
 _HOLDS = credit.HoldPlaced | credit.HoldReleased
 _STAYS = (
     profile.Event | credit.Event | merging.Event | ownership.Event | verified.Event
-    | AccessEvent | FollowUpEvent
+    | AccessEvent | FollowUpEvent | DatumVerified
 )  # fmt: skip
 _REF = type_info(Ref)
 

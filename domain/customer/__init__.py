@@ -6,7 +6,7 @@ a file of its own with its commands, events, rejections and state; here they mee
 
 from datetime import date
 from functools import partial
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from crmcore.domain.act import Act
 from crmcore.domain.customer import (
     access,
     credit,
+    evidence,
     follow_ups,
     limits,
     merging,
@@ -23,6 +24,7 @@ from crmcore.domain.customer import (
     payments,
     profile,
     receivables,
+    relationship,
     releases,
     reminders,
     sales,
@@ -45,6 +47,7 @@ from crmcore.domain.customer.credit import (
     RevokeLimit,
     WithdrawRequest,
 )
+from crmcore.domain.customer.evidence import Evidence, VerifyDatum
 from crmcore.domain.customer.exchange import ExchangeRate, booked
 from crmcore.domain.customer.exposure import Invoices, Orders, Part, Payments
 from crmcore.domain.customer.follow_ups import CompleteFollowUp, FollowUps, PlanFollowUp
@@ -95,6 +98,7 @@ from crmcore.domain.customer.profile import (
     ChangeRegistration,
     ChangeSites,
     ChangeTerms,
+    Clear,
     Deactivate,
     LogInteraction,
     NotActive,
@@ -102,6 +106,7 @@ from crmcore.domain.customer.profile import (
     Profile,
     Reactivate,
     Register,
+    Status,
 )
 from crmcore.domain.customer.receivables import (
     DisputeInvoice,
@@ -114,9 +119,22 @@ from crmcore.domain.customer.receivables import (
     RevalueInvoice,
     WriteOff,
 )
+from crmcore.domain.customer.relationship import (
+    AnswerSurvey,
+    GiveConsent,
+    MakeReferral,
+    Relationship,
+    RespondToCampaign,
+    TouchByCampaign,
+    WithdrawConsent,
+)
 from crmcore.domain.customer.releases import ReleaseAutomaticHold, ReleaseOrder, Releases
 from crmcore.domain.customer.reminders import RemindCustomer
-from crmcore.domain.customer.sales import Purchases, RecordPurchase, ReturnPurchase
+from crmcore.domain.customer.sales import (
+    Purchases,
+    RecordPurchase,
+    ReturnPurchase,
+)
 from crmcore.domain.customer.tax_id import TaxId
 from crmcore.domain.customer.terms import CashBeforeDelivery, NetDays, PaymentTerms, parts_of
 from crmcore.domain.customer.verified import GiveUpTaxId, VerifyTaxId
@@ -128,6 +146,7 @@ __all__ = [
     "Absorb",
     "AcceptOrder",
     "AllocatePayment",
+    "AnswerSurvey",
     "ApproveLimit",
     "AssignOwner",
     "BankAccount",
@@ -141,6 +160,7 @@ __all__ = [
     "ChangeSites",
     "ChangeTerms",
     "ClaimFromPool",
+    "Clear",
     "CloseOrder",
     "Command",
     "CompleteFollowUp",
@@ -153,6 +173,7 @@ __all__ = [
     "DisputeInvoice",
     "Event",
     "ExchangeRate",
+    "GiveConsent",
     "GiveUpTaxId",
     "GrantAccess",
     "GrantTemporaryLimit",
@@ -161,6 +182,7 @@ __all__ = [
     "IssueInvoice",
     "LogInteraction",
     "LowerLimit",
+    "MakeReferral",
     "MarkNotDuplicate",
     "MergeInto",
     "OverrideGrade",
@@ -188,6 +210,7 @@ __all__ = [
     "ReopenOrder",
     "RequestLimit",
     "ResolveDispute",
+    "RespondToCampaign",
     "ReturnPurchase",
     "RevalueInvoice",
     "Revenue",
@@ -198,9 +221,12 @@ __all__ = [
     "Site",
     "TaxId",
     "Terms",
+    "TouchByCampaign",
     "TransferOwner",
     "Unmerge",
+    "VerifyDatum",
     "VerifyTaxId",
+    "WithdrawConsent",
     "WithdrawRequest",
     "WriteOff",
     "access",
@@ -208,6 +234,7 @@ __all__ = [
     "credit",
     "decide",
     "decider",
+    "evidence",
     "evolve",
     "follow_ups",
     "limits",
@@ -217,6 +244,7 @@ __all__ = [
     "payments",
     "profile",
     "receivables",
+    "relationship",
     "releases",
     "reminders",
     "sales",
@@ -227,18 +255,19 @@ Command: TypeAlias = (
     sales.Command | orders.Command | receivables.Command | payments.Command | reminders.Command
     | credit.Command | limits.Command | releases.Command | profile.Command
     | ownership.Command | access.Command | follow_ups.Command | verified.Command
-    | merging.Command
+    | merging.Command | relationship.Command | evidence.Command
 )  # fmt: skip
 Event: TypeAlias = (
     sales.Event | orders.Event | receivables.Event | payments.Event | reminders.Event
     | credit.Event | limits.Event | releases.Event | profile.Event
     | ownership.Event | access.Event | follow_ups.Event | verified.Event | merging.Event
+    | relationship.Event | evidence.Event
 )  # fmt: skip
 Reason: TypeAlias = (
     sales.Reason | orders.Reason | receivables.Reason | payments.Reason
     | credit.Reason | limits.Reason | releases.Reason | profile.Reason
     | ownership.Reason | access.Reason | follow_ups.Reason | verified.Reason | merging.Reason
-    | CurrencyMismatch
+    | relationship.Reason | evidence.Reason | CurrencyMismatch
 )  # fmt: skip
 
 
@@ -259,6 +288,13 @@ class Customer(Value):
     closed_orders: Orders = ()  # the latest of the others
     raises: Raises = Raises()
     releases: Releases = Releases()
+    relationship: Relationship = Relationship()
+    evidence: Evidence = ()
+
+    @property
+    def status(self) -> Status | Literal["merged"]:
+        """Whether it is active, deactivated, blacklisted, or another customer stands for it."""
+        return self.profile.status if self.merges.survivor is None else "merged"
 
 
 STANDARD = OwnershipPolicy()
@@ -278,6 +314,10 @@ def decide(
         return _decide_on_care(command, customer, act, owning)
     if isinstance(command, verified.Command | merging.Command):
         return _decide_on_identity(command, customer, act)
+    if isinstance(command, relationship.Command):
+        return relationship.decide(command, customer.relationship)
+    if isinstance(command, VerifyDatum):
+        return evidence.decide(command, customer.evidence, customer.profile, act)
     if isinstance(command, ChangeRegistration):
         known = customer.profile.registration
         verified.require_registrable(command.registration, known, customer.tax_id)
@@ -443,9 +483,14 @@ def evolve(customer: Customer, event: Event) -> Customer:
         return replace(customer, follow_ups=follow_ups.evolve(customer.follow_ups, event))
     if isinstance(event, verified.Event):
         return replace(customer, tax_id=verified.evolve(customer.tax_id, event))
+    if isinstance(event, relationship.Event):
+        return replace(customer, relationship=relationship.evolve(customer.relationship, event))
+    if isinstance(event, evidence.Event):
+        return replace(customer, evidence=evidence.evolve(customer.evidence, event))
     if isinstance(event, merging.Event):
         return replace(customer, merges=merging.evolve(customer.merges, event))
-    return replace(customer, profile=profile.evolve(customer.profile, event))
+    found = evidence.evolve(customer.evidence, event)
+    return replace(customer, profile=profile.evolve(customer.profile, event), evidence=found)
 
 
 def _with_orders(customer: Customer, event: orders.Event | InvoiceIssued) -> Customer:
@@ -500,8 +545,12 @@ def _threads(event: Event) -> tuple[str, ...]:
             return (f"hold {name}",)
         case credit.CreditInvestigated() | credit.GradeOverridden():
             return (type(event).__name__,)
-        case profile.Deactivated() | profile.Blacklisted() | profile.Reactivated():
+        case profile.Deactivated() | profile.Blacklisted():
             return ("standing",)
+        case profile.Reactivated() | profile.Cleared():
+            return ("standing",)
+        case evidence.DatumVerified():
+            return (evidence.thread_of(event),)
         case profile.CustomerRegistered() | profile.IdentityChanged():
             return ("name",)
         case profile.InteractionLogged() | ownership.FollowedUp() | ownership.DealMade():
@@ -513,6 +562,8 @@ def _threads(event: Event) -> tuple[str, ...]:
                 return (f"invoice {event.invoice}",)
             if isinstance(event, orders.Event):
                 return (f"order {event.order}",)
+            if isinstance(event, relationship.Event):
+                return (relationship.thread_of(event),)
             if isinstance(event, verified.Event | merging.Event):
                 return ("tax id",) if isinstance(event, verified.Event) else ("merges",)
             if isinstance(event, ownership.Event | access.Event):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
+from crmcore.domain.customer.iban import is_iban
 from crmcore.domain.customer.terms import Days, PaymentTerms
 from crmcore.domain.money import Money
 from crmcore.domain.value import Ref, Text, Value
@@ -14,6 +15,7 @@ Class: TypeAlias = Literal["A", "B", "C", "D"]
 Ownership: TypeAlias = Literal[
     "state_owned", "township", "individual", "wholly_foreign", "joint_venture", "private", "other"
 ]
+Phone: TypeAlias = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{6,14}\Z")]
 
 
 class Revenue(Value):
@@ -44,6 +46,7 @@ class Terms(Value, omit_defaults=True):
 
     payment_days: Days | UnsetType = UNSET
     payment: PaymentTerms | UnsetType = UNSET
+    collection_days: Days | UnsetType = UNSET
     customer_class: Class | UnsetType = UNSET
 
 
@@ -62,6 +65,12 @@ class BankAccount(Value):
 
     bank: Text
     account: Ref
+    iban: Ref | UnsetType = UNSET
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the IBAN can be one, if any is known."""
+        return self.iban is UNSET or is_iban(self.iban)
 
 
 class Contact(Value):
@@ -69,10 +78,11 @@ class Contact(Value):
 
     name: Text
     role: Text | None = None
-    phone: Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{6,14}\Z")] | None = None
+    phone: Phone | None = None
     email: Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}\Z")] | None = None
     birthday: date | None = None
     primary: bool = False
+    more_phones: Annotated[tuple[Phone, ...], Meta(max_length=10)] | UnsetType = UNSET
 
 
 Sites: TypeAlias = Annotated[tuple[Site, ...], Meta(max_length=50)]

@@ -82,6 +82,12 @@ class Reactivate(Value, tag="customer.reactivate"):
     reason: Note
 
 
+class Clear(Value, tag="customer.clear"):
+    """Take the customer off the blacklist: what it stood there for was not so."""
+
+    reason: Note
+
+
 class Register(Value, tag="customer.register"):
     """Make the customer known under a code of ours."""
 
@@ -92,7 +98,8 @@ class Register(Value, tag="customer.register"):
 
 Command: TypeAlias = (
     LogInteraction | ChangeIdentity | ChangeRegistration | ChangeTerms | ChangeSites
-    | ChangeBankAccounts | ChangeContacts | Deactivate | Blacklist | Reactivate | Register
+    | ChangeBankAccounts | ChangeContacts | Deactivate | Blacklist | Reactivate | Clear
+    | Register
 )  # fmt: skip
 
 
@@ -160,6 +167,12 @@ class Reactivated(Value, tag="customer.reactivated"):
     reason: Note
 
 
+class Cleared(Value, tag="customer.cleared"):
+    """The customer is off the blacklist."""
+
+    reason: Note
+
+
 class CustomerRegistered(Value, tag="customer.registered"):
     """The customer became known."""
 
@@ -171,7 +184,7 @@ class CustomerRegistered(Value, tag="customer.registered"):
 Event: TypeAlias = (
     InteractionLogged | IdentityChanged | RegistrationChanged | TermsChanged | SitesChanged
     | BankAccountsChanged | ContactsChanged | Deactivated | Blacklisted | Reactivated
-    | CustomerRegistered
+    | Cleared | CustomerRegistered
 )  # fmt: skip
 
 
@@ -194,7 +207,13 @@ class NotActive(Rejection):
     status: str
 
 
-Reason: TypeAlias = NotRegistered | AlreadyRegistered | NotActive
+class InvalidIban(Rejection):
+    """An IBAN has its form, and check digits that fit the rest of it."""
+
+    bank: str
+
+
+Reason: TypeAlias = NotRegistered | AlreadyRegistered | NotActive | InvalidIban
 
 
 # State
@@ -236,6 +255,8 @@ def decide(command: Command, profile: Profile) -> tuple[Event, ...]:
             return (SitesChanged(sites=sites),) if sites != profile.sites else ()
         case ChangeBankAccounts(bank_accounts=banks):
             known = profile.bank_accounts
+            for bank in banks:
+                require(bank.is_valid, InvalidIban(bank=bank.bank))
             return (BankAccountsChanged(bank_accounts=banks),) if banks != known else ()
         case ChangeContacts(contacts=contacts):
             return (ContactsChanged(contacts=contacts),) if contacts != profile.contacts else ()
@@ -246,6 +267,8 @@ def decide(command: Command, profile: Profile) -> tuple[Event, ...]:
             return (Blacklisted(reason=reason),) if profile.status != "blacklisted" else ()
         case Reactivate(reason=reason):
             return (Reactivated(reason=reason),) if profile.status != "active" else ()
+        case Clear(reason=reason):
+            return (Cleared(reason=reason),) if profile.status == "blacklisted" else ()
         case Register(code=code, name=name, kind=kind):
             require(profile.code in ("", code), AlreadyRegistered(code=profile.code))
             return () if profile.code else (CustomerRegistered(code=code, name=name, kind=kind),)
@@ -274,7 +297,7 @@ def evolve(profile: Profile, event: Event) -> Profile:
             return replace(profile, status="deactivated")
         case Blacklisted():
             return replace(profile, status="blacklisted")
-        case Reactivated():
+        case Reactivated() | Cleared():
             return replace(profile, status="active")
         case CustomerRegistered(code=code, name=name, kind=kind):
             return replace(profile, code=code, name=name, kind=kind)

@@ -81,6 +81,7 @@ def test_m1_a_merge_is_known_to_both_and_asked_of_the_survivor() -> None:
     assert crm.merge(ADA, into=BOB, act=crm.act("ann")).facts == ()
     assert [crm.resolve(who) for who in ALL] == [BOB, BOB, CEM, DEE]
     assert crm.resolve(ADA, as_of=START) == ADA
+    assert (crm.customer(ADA).status, crm.customer(BOB).status) == ("merged", "active")
     assert refused(crm, buy(), ADA) == Redirected(surviving_customer=BOB)
     assert refused(crm, MarkNotDuplicate(other_customer=DEE), ADA) == Redirected(
         surviving_customer=BOB

@@ -16,6 +16,7 @@ from crmcore.domain.customer import (
     Terms,
     access,
     credit,
+    evidence,
     follow_ups,
     limits,
     merging,
@@ -24,6 +25,7 @@ from crmcore.domain.customer import (
     payments,
     profile,
     receivables,
+    relationship,
     releases,
     reminders,
     sales,
@@ -165,6 +167,28 @@ OF_A_CUSTOMER: list[tuple[customer.Event, tuple[str, ...]]] = [
     (profile.Deactivated(reason=""), ("standing",)),
     (profile.Blacklisted(reason=""), ("standing",)),
     (profile.Reactivated(reason=""), ("standing",)),
+    (profile.Cleared(reason=""), ("standing",)),
+    (
+        evidence.DatumVerified(
+            datum="terms.kind", source="s", verified_by="a", verified_until=None
+        ),
+        ("TermsChanged",),
+    ),
+    (
+        relationship.ConsentGiven(purpose="service", channel="email", basis="contract"),
+        ("consent service email",),
+    ),
+    (
+        relationship.ConsentWithdrawn(purpose="service", channel="email"),
+        ("consent service email",),
+    ),
+    (
+        relationship.SurveyAnswered(survey="s", kind="nps", touchpoint="t", scores=(9,)),
+        ("survey s",),
+    ),
+    (relationship.CampaignTouched(campaign="c", channel="email"), ("campaign c",)),
+    (relationship.CampaignResponded(campaign="c", response="opened"), ("campaign c",)),
+    (relationship.ReferralMade(referral="r", referred_customer=UUID(int=2)), ("referral r",)),
     (profile.CustomerRegistered(code="c", name="Ann", kind="person"), ("name",)),
     (profile.IdentityChanged(name="Eve"), ("name",)),
     (profile.InteractionLogged(channel="phone", summary="hello"), ()),

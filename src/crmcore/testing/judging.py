@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from crmcore.domain import customer, lead, opportunity
 from crmcore.domain.calendar import day_of, zone
-from crmcore.domain.customer import profile, receivables, sales
+from crmcore.domain.customer import merging, profile, receivables, sales
 from crmcore.domain.customer.acceptance import exposure_of
 from crmcore.domain.customer.orders import OrderAccepted
 from crmcore.domain.money import Money
@@ -41,7 +41,7 @@ BUYERS = ("active", "new", "reactivated", "inactive", "lost")  # time only moves
 DEALS = {("prospect", "lead"), ("lead", "qualified"), *product(BEFORE[:3], ["opportunity"])}
 ARROWS: Mapping[str, frozenset[tuple[str | None, str]]] = {
     "time": frozenset(combinations(BUYERS, 2)),
-    "registration": frozenset(product([None], [*BEFORE, *BUYERS, "closed"])),
+    "registration": frozenset(product([None], [*BEFORE, *BUYERS, "closed", "gone"])),
     "a purchase": frozenset(
         {
             *product(BEFORE, ["active", "new"]),
@@ -56,6 +56,8 @@ ARROWS: Mapping[str, frozenset[tuple[str | None, str]]] = {
     "a deal": frozenset({*DEALS, *combinations(reversed(BEFORE), 2)}),
     "an end": frozenset(product([*BEFORE, *BUYERS], ["closed"])),
     "a new start": frozenset(product(["closed"], [*BEFORE, *BUYERS])),
+    "a merge": frozenset(product([*BEFORE, *BUYERS, "closed"], ["gone"])),
+    "the end of a merge": frozenset(product(["gone"], [*BEFORE, *BUYERS, "closed"])),
     "anything else": frozenset(),
 }
 MOVERS: Mapping[str, tuple[type, ...]] = {
@@ -68,7 +70,9 @@ MOVERS: Mapping[str, tuple[type, ...]] = {
         opportunity.OpportunityWon, opportunity.OpportunityLost,
     ),
     "an end": (profile.Deactivated, profile.Blacklisted),
-    "a new start": (profile.Reactivated,),
+    "a new start": (profile.Reactivated, profile.Cleared),
+    "a merge": (merging.MergedInto,),
+    "the end of a merge": (merging.Unmerged,),
 }  # fmt: skip
 
 
