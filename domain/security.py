@@ -15,7 +15,7 @@ REMEMBERED_MAX = 100
 DETAILS_MAX = 20
 DETAIL_MAX = 200
 
-DENIALS = frozenset({"NotAuthorised", "SelfApproval"})
+DENIALS = frozenset({"NotAuthorised", "NotInCharge", "NotOwner", "NotSalesManager", "SelfApproval"})
 """The rejections that are about who asks, by their names: so in every part that declares them."""
 
 Code: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Z][A-Za-z]{0,99}\Z")]

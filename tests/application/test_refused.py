@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmcore import CRM, CRMError, Policies, Receipt, Rejected, Stream
+from crmcore import CRM, CRMError, Policies, Receipt, Rejected, Rejection, Stream
 from crmcore.application.journal import Appended, Commit, Conflict, StoreFull, Unreachable
 from crmcore.domain import customer, opportunity
 from crmcore.domain.decider import Decider
@@ -170,6 +170,26 @@ def test_every_rejection_that_is_about_who_asks_is_called_so() -> None:
     rules: list[Decider[Any, Any, Any]] = [*deciders(Policies()), *processes(Policies())]
     named = {kind.__name__ for decider in rules for kind in declared(decider)}
     assert named >= DENIALS
+
+
+def test_every_rejection_that_asks_for_a_role_is_about_who_asks() -> None:
+    rules: list[Decider[Any, Any, Any]] = [*deciders(Policies()), *processes(Policies())]
+    asking = {
+        kind.__name__
+        for decider in rules
+        for kind in declared(decider)
+        if issubclass(kind, Rejection) and {"by", "role"} <= set(kind.__struct_fields__)
+    }
+    assert asking <= DENIALS
+    assert asking
+
+
+def test_who_puts_others_in_charge_without_the_role_is_kept(crm: CRM) -> None:
+    crm.do(REGISTER, to=ADA, act=crm.act("ann"))
+    assign = customer.AssignOwner(owner="ben")
+    with pytest.raises(Rejected):
+        crm.do(assign, to=ADA, act=crm.act("eve"))
+    assert [fact.event.attempt.code for fact in crm.refused(TARGET)] == ["NotSalesManager"]
 
 
 WHO = st.sampled_from(["ann", "ben", "bea"])
