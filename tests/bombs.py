@@ -149,6 +149,14 @@ def an_id_that_is_asked_about(value: Whatever) -> object:
     return crm().customer(value)
 
 
+def an_id_whose_value_is_asked_for(value: Whatever) -> object:
+    return crm().value(value)
+
+
+def an_id_whose_answers_are_asked_for(value: Whatever) -> object:
+    return crm().answers(value)
+
+
 def an_act(value: Whatever) -> object:
     return crm().do(TALK, to=ADA, act=value)
 
@@ -230,6 +238,8 @@ VALUE_DOORS: tuple[Callable[[Whatever], object], ...] = (
     some_commands,
     an_id,
     an_id_that_is_asked_about,
+    an_id_whose_value_is_asked_for,
+    an_id_whose_answers_are_asked_for,
     an_act,
     who_acts,
     a_command_id,

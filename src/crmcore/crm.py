@@ -565,7 +565,7 @@ class CRM:
         at, position, rules = self._asked(as_of, known_at)
         population = by_customer(self.journal.log(through=position), at)
         through = lens(rules.policies, population, at)
-        facts = registered(population).get(customer, ())
+        facts = registered(population).get(_an_id(customer), ())
         abc, rfm = (answer(tier, facts, at) for tier in (through.abc, through.rfm))
         return ValueAnswer(abc=abc, rfm=rfm) if abc and rfm else None
 
@@ -595,7 +595,7 @@ class CRM:
 
     def answers(self, customer: UUID) -> Sequence[Row]:
         """Return what the last rebuild answered about a customer."""
-        return self._views.rows(customer)
+        return self._views.rows(_an_id(customer))
 
     # The log
 
