@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import timedelta, tzinfo
 from fractions import Fraction
 from functools import cached_property, lru_cache, partial
-from itertools import repeat
+from itertools import chain, repeat
 from operator import attrgetter
 from random import Random
 from re import findall
@@ -154,7 +154,7 @@ class Cast:
             few = self._few(way, random, self._got_on)
             missing = sorted(wanted - {what for _, what in found}, key=lambda what: what.__name__)
             aimed = self._aimed(random.choice(missing), way) if missing else self.kinds
-            among = random.choice([self.kinds, few, aimed])
+            among = random.choice([self.kinds, few, aimed, self._remedies(goal) if goal else few])
             for goal, turns in self._rehearse(way, among, found, random):
                 in_vain = in_vain if goal[1] in {what for _, what in found} else 0
                 found[goal] = self._shortened(goal, turns)
@@ -256,6 +256,18 @@ class Cast:
         words = {subject(field.name) for field in fields(what)} | _name_words(what)
         about = [kind for kind in self.kinds if words & self._words[kind]]
         return tuple(dict.fromkeys([*(type(turn.command) for turn in way), *about])) or self.kinds
+
+    def _remedies(self, goal: Goal) -> tuple[type, ...]:
+        """Return the kind that a goal came of, and those that share a rare word with the outcome.
+
+        So who is refused for want of an investigation has one made, and tries again.
+        """
+        kind, what = goal
+        words = {subject(field.name) for field in fields(what)} | _name_words(what)
+        others = [other for other in self.kinds if other is not kind]
+        about = [[one for one in others if word in self._words[one]] for word in sorted(words)]
+        rare = [some for some in about if len(some) <= FEW]
+        return tuple(dict.fromkeys([kind, *chain.from_iterable(rare)]))
 
     def _about(self, kind: type) -> list[type]:
         """Return the kinds that share a word with this one which few others have.
