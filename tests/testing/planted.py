@@ -25,6 +25,11 @@ LOYALTY = loyalty.decider(loyalty.Policy(points_min=2))
 CUSTOMER = customer.decider(customer.Policy())
 DEALS = opportunity.decider(opportunity.Policy())
 TICKETS = ticket.decider(ticket.Policy())
+# Those who grant credit, hold and sell: of all commands of a customer they are a few.
+SELLING = (
+    customer.Register | customer.RecordInvestigation | customer.RequestLimit
+    | customer.ApproveLimit | customer.PlaceHold | customer.AcceptOrder
+)  # fmt: skip
 CENTURY = timedelta(days=36_500)
 
 
@@ -241,7 +246,7 @@ PLANTED: Sequence[Planted] = (
     Planted("grants more than was asked for", "CR8", changed(CUSTOMER, _grants_more), 4),
     Planted(
         "accepts orders on hold", "CR5",
-        believing(CUSTOMER, customer.AcceptOrder, _forgets_holds), 6,
+        replace(believing(CUSTOMER, customer.AcceptOrder, _forgets_holds), commands=SELLING), 6,
     ),
     Planted("books more than was paid", "CR3", changed(CUSTOMER, _books_too_much), 3),
     Planted("leaves a lost deal its chance", "O1", evolving(DEALS, _keeps_its_chance), 2),

@@ -9,6 +9,7 @@ from crmcore.domain import customer
 from crmcore.domain.act import Act
 from crmcore.domain.customer import orders, payments, receivables, reminders
 from crmcore.domain.money import MINOR_MAX
+from crmcore.testing.steps import AnyDecider
 from tests.testing.planted import (
     CUSTOMER,
     Planted,
@@ -45,11 +46,14 @@ def _raises_unchecked(command: Any, known: customer.Customer, act: Act) -> tuple
     )
 
 
-def _keeps_a_bounced_cheque(known: customer.Customer, event: Any) -> customer.Customer:  # noqa: ANN401 - any event
-    after: customer.Customer = CUSTOMER.evolve(known, event)
-    if isinstance(event, payments.PaymentReversed):
-        return replace(after, payments=known.payments)
-    return after
+def _restores_too_little(_: customer.Customer, event: Any) -> Any:  # noqa: ANN401 - any event
+    if not isinstance(event, payments.PaymentReversed):
+        return event
+    less = (
+        replace(one, amount=replace(one.amount, minor=one.amount.minor - 1))
+        for one in event.restored
+    )
+    return replace(event, restored=tuple(less))
 
 
 def _skips_a_level(_: customer.Customer, event: Any) -> Any:  # noqa: ANN401 - any event
@@ -76,18 +80,35 @@ def _leaves_it_open(_: customer.Customer, event: Any) -> Any:  # noqa: ANN401 - 
     return event
 
 
+# What happens to an invoice: of all commands of a customer they are a few.
+BILLING = (
+    customer.Register | customer.IssueInvoice | customer.ReceivePayment | customer.ReceiveOnAccount
+    | customer.AllocatePayment | customer.ReversePayment | customer.WriteOff
+    | customer.RemindCustomer
+)  # fmt: skip
+
+
+def billing(rules: AnyDecider) -> AnyDecider:
+    return replace(rules, commands=BILLING)
+
+
 PLANTED_CREDIT: Sequence[Planted] = (
     Planted("counts deliveries twice", "CR4", evolving(CUSTOMER, _counts_deliveries_twice), 7),
     Planted("raises orders above the limit", "CR6", deciding(CUSTOMER, _raises_unchecked), 6),
     Planted(
-        "keeps a payment that was taken back", "CR10",
-        evolving(CUSTOMER, _keeps_a_bounced_cheque), 5,
+        "restores too little after a bounce", "CR10",
+        billing(changed(CUSTOMER, _restores_too_little)), 4,
     ),
-    Planted("skips a level of reminders", "CR12", changed(CUSTOMER, _skips_a_level), 3),
+    Planted(
+        "skips a level of reminders", "CR12", billing(changed(CUSTOMER, _skips_a_level)), 3
+    ),
     Planted(
         "reminds too soon", "CR12",
-        believing(CUSTOMER, customer.RemindCustomer, _reminds_again), 4,
+        billing(believing(CUSTOMER, customer.RemindCustomer, _reminds_again)), 4,
     ),
-    Planted("gives up more than it says", "CR3", changed(CUSTOMER, _gives_up_more), 3),
-    Planted("settles an invoice and leaves it open", "CR4", changed(CUSTOMER, _leaves_it_open), 4),
+    Planted("gives up more than it says", "CR3", billing(changed(CUSTOMER, _gives_up_more)), 3),
+    Planted(
+        "settles an invoice and leaves it open", "CR4",
+        billing(changed(CUSTOMER, _leaves_it_open)), 4,
+    ),
 )  # fmt: skip
