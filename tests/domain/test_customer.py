@@ -1,4 +1,4 @@
-"""A customer over generated histories: X5, X8, CR2 to CR5, CR7 and CR8, and nothing is vacuous."""
+"""A customer over generated histories: X5, X8, CR2 to CR13, and nothing is vacuous."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,6 +31,8 @@ from crmcore.domain.customer.terms import CashBeforeDelivery
 from crmcore.domain.money import Money
 from crmcore.testing import History, Step, histories, take, vacuous
 from crmcore.testing.deriving import Overrides
+from crmcore.testing.laws import Law
+from crmcore.testing.rulebook import account
 from crmcore.testing.rulebook.books import Ledger
 
 POLICY = Policy(tolerance_percent=10, overdue_grace_days=2)
@@ -251,6 +253,40 @@ def test_saying_the_same_again_changes_nothing(history: History) -> None:
         if step.events and isinstance(step.command, once):
             again = take(CUSTOMER, step.after, step.command, step.act)
             assert (again.events, again.rejected) == ((), None)
+
+
+# The laws of an account, each told from the facts alone
+
+
+def wrong(law: Law, history: History) -> list[str]:
+    return list(law.check(CUSTOMER, history))
+
+
+@given(HISTORIES)
+def test_cr6_what_is_raised_or_reopened_is_within_the_limit_of_the_day(history: History) -> None:
+    assert wrong(account.exposure_stays_within_the_limit, history) == []
+    assert wrong(account.a_limit_was_decided, history) == []
+
+
+@given(HISTORIES)
+def test_cr9_a_release_lets_one_order_pass_once(history: History) -> None:
+    assert wrong(account.a_release_is_used_once, history) == []
+
+
+@given(HISTORIES)
+def test_cr10_what_is_taken_back_is_what_was_settled_due_as_before(history: History) -> None:
+    assert wrong(account.money_settles_what_it_comes_to, history) == []
+
+
+@given(HISTORIES)
+def test_cr12_reminders_go_up_in_levels_and_none_comes_too_soon(history: History) -> None:
+    assert wrong(account.reminders_go_up_in_levels, history) == []
+
+
+@given(HISTORIES)
+def test_cr13_while_there_is_a_hold_nothing_passes(history: History) -> None:
+    assert wrong(account.nothing_on_account_while_on_hold, history) == []
+    assert wrong(account.nothing_on_account_while_overdue, history) == []
 
 
 # Nothing is vacuous
