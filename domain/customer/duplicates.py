@@ -54,8 +54,10 @@ def _marks(customer: Customer) -> Iterator[tuple[Likeness, str]]:
     if name := _plain(customer.profile.name):
         yield "name", name
     for contact in customer.profile.contacts:
-        if contact.phone:
-            yield "phone", contact.phone
+        more = () if contact.more_phones is UNSET else contact.more_phones
+        for phone in (contact.phone, *more):
+            if phone:
+                yield "phone", phone
         if contact.email:
             yield "email", contact.email.casefold()
 

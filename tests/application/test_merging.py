@@ -329,3 +329,16 @@ def test_m4_who_has_a_number_in_common_may_be_one() -> None:
     assert pairs == [(ADA, CEM, ("phone", "email")), (BOB, CEM, ("tax id",))]
     crm.merge(CEM, into=ADA, act=crm.act("ann"))
     assert crm.possible_duplicates() == ()
+
+
+def test_m4_what_says_nothing_is_nothing_in_common() -> None:
+    crm = opened()
+    for who in (ADA, BOB):
+        do(crm, ChangeIdentity(name="&&&"), who)
+        do(crm, ChangeContacts(contacts=(Contact(name="Bob"), Contact(name="Rob"))), who)
+    assert crm.possible_duplicates() == ()
+    phones = ("+442079460000", "+442079460001")
+    reached = (Contact(name="Bob", phone=phones[0], more_phones=(phones[1],)),)
+    for who in (ADA, BOB):
+        do(crm, ChangeContacts(contacts=reached), who)
+    assert [one.because for one in crm.possible_duplicates()] == [("phone",)]
