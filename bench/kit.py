@@ -39,7 +39,7 @@ from crmcore.testing.shortening import shortened
 from crmcore.testing.steps import START, AnyDecider, Turn
 from crmcore.testing.trying import attempt
 from tests.testing.mistakes import MISTAKES
-from tests.testing.planted import PLANTED
+from tests.testing.test_planted import ALL
 
 STEPS = 30
 
@@ -102,7 +102,7 @@ def table(rows: Sequence[dict[str, Any]], row: dict[str, Any]) -> Iterator[str]:
 
 def sought() -> Iterator[Sought]:
     """Yield the bugs that are planted, and the mistakes that were ported."""
-    for bug in PLANTED:
+    for bug in ALL:
         yield Sought(bug.what, bug.rule, bug.rules, laws_for(bug.rules), bug.commands)
     for one in MISTAKES:
         yield Sought(one.name, one.rule, one.wrong, [one.law], one.least)

@@ -11,7 +11,7 @@ from crmcore.domain.customer.profile import Profile
 from crmcore.domain.value import Rejection, Text, Value, require
 
 Datum: TypeAlias = Literal[
-    "name", "sites", "bank_accounts", "contacts", "terms.payment_days", "terms.kind",
+    "name", "sites", "bank_accounts", "contacts", "terms.payment_days", "terms.payment",
     "registration.legal_representative", "registration.tax_id", "registration.ownership",
     "registration.registered_capital", "registration.founded_on", "registration.country",
     "registration.parent", "registration.business_lines", "registration.employees",

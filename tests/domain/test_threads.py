@@ -170,7 +170,7 @@ OF_A_CUSTOMER: list[tuple[customer.Event, tuple[str, ...]]] = [
     (profile.Cleared(reason=""), ("standing",)),
     (
         evidence.DatumVerified(
-            datum="terms.kind", source="s", verified_by="a", verified_until=None
+            datum="terms.payment", source="s", verified_by="a", verified_until=None
         ),
         ("TermsChanged",),
     ),

@@ -25,10 +25,18 @@ LOYALTY = loyalty.decider(loyalty.Policy(points_min=2))
 CUSTOMER = customer.decider(customer.Policy())
 DEALS = opportunity.decider(opportunity.Policy())
 TICKETS = ticket.decider(ticket.Policy())
-# Those who grant credit, hold and sell: of all commands of a customer they are a few.
+# What belongs together: of all commands of a customer, or of an account, each is a few.
 SELLING = (
     customer.Register | customer.RecordInvestigation | customer.RequestLimit
     | customer.ApproveLimit | customer.PlaceHold | customer.AcceptOrder
+)  # fmt: skip
+BILLING = (
+    customer.Register | customer.IssueInvoice | customer.ReceivePayment | customer.ReceiveOnAccount
+    | customer.AllocatePayment | customer.ReversePayment | customer.WriteOff
+    | customer.RemindCustomer
+)  # fmt: skip
+SPENDING = (
+    loyalty.Enrol | loyalty.Earn | loyalty.Redeem | loyalty.ReverseRedemption | loyalty.RecordExpiry
 )  # fmt: skip
 CENTURY = timedelta(days=36_500)
 
@@ -40,6 +48,11 @@ class Planted(NamedTuple):
     rule: str
     rules: AnyDecider
     commands: int
+
+
+def among(commands: Any, rules: AnyDecider) -> AnyDecider:  # noqa: ANN401 - a union is no class
+    """Return rules for these commands only."""
+    return replace(rules, commands=commands)
 
 
 def deciding(rules: AnyDecider, decide: Decide) -> AnyDecider:
@@ -227,45 +240,84 @@ def _says_no_in_other_words(command: Any, one: ticket.Ticket, act: Act) -> tuple
 
 
 PLANTED: Sequence[Planted] = (
-    Planted("spends what lapses last", "L4", deciding(LOYALTY, _spends_the_last), 4),
-    Planted("spends what has lapsed", "L3", deciding(LOYALTY, _spends_the_lapsed), 3),
-    Planted("takes a point too few", "L5", changed(LOYALTY, _one_short), 3),
-    Planted("gives points back that never lapse", "L6", changed(LOYALTY, _immortal), 4),
-    Planted("gives points back twice", "L6", evolving(LOYALTY, _gives_back_again), 5),
     Planted(
-        "lets a sale earn twice", "L9",
-        believing(LOYALTY, loyalty.Earn, lambda account, _: replace(account, earned=())), 3,
+        "spends what lapses last", "L4", among(SPENDING, deciding(LOYALTY, _spends_the_last)), 4
     ),
-    Planted("keeps points that lapsed", "L2", evolving(LOYALTY, _keeps_the_lapsed), 3),
-    Planted("falls over an empty account", "X8", deciding(LOYALTY, _trips_over_nothing), 2),
     Planted(
-        "takes an undecided limit for none", "CR1",
-        believing(CUSTOMER, customer.AcceptOrder, _undecided_is_unlimited), 2,
+        "spends what has lapsed", "L3", among(SPENDING, deciding(LOYALTY, _spends_the_lapsed)), 3
     ),
-    Planted("lets people approve for themselves", "CR8", deciding(CUSTOMER, _approves_ones_own), 4),
-    Planted("grants more than was asked for", "CR8", changed(CUSTOMER, _grants_more), 4),
+    Planted("takes a point too few", "L5", among(SPENDING, changed(LOYALTY, _one_short)), 3),
     Planted(
-        "accepts orders on hold", "CR5",
-        replace(believing(CUSTOMER, customer.AcceptOrder, _forgets_holds), commands=SELLING), 6,
+        "gives points back that never lapse", "L6", among(SPENDING, changed(LOYALTY, _immortal)), 4
     ),
-    Planted("books more than was paid", "CR3", changed(CUSTOMER, _books_too_much), 3),
+    Planted(
+        "gives points back twice", "L6", among(SPENDING, evolving(LOYALTY, _gives_back_again)), 5
+    ),
+    Planted(
+        "lets a sale earn twice",
+        "L9",
+        among(
+            SPENDING,
+            believing(LOYALTY, loyalty.Earn, lambda account, _: replace(account, earned=())),
+        ),
+        3,
+    ),
+    Planted(
+        "keeps points that lapsed", "L2", among(SPENDING, evolving(LOYALTY, _keeps_the_lapsed)), 3
+    ),
+    Planted(
+        "falls over an empty account",
+        "X8",
+        among(SPENDING, deciding(LOYALTY, _trips_over_nothing)),
+        2,
+    ),
+    Planted(
+        "takes an undecided limit for none",
+        "CR1",
+        among(SELLING, believing(CUSTOMER, customer.AcceptOrder, _undecided_is_unlimited)),
+        2,
+    ),
+    Planted(
+        "lets people approve for themselves",
+        "CR8",
+        among(SELLING, deciding(CUSTOMER, _approves_ones_own)),
+        4,
+    ),
+    Planted(
+        "grants more than was asked for", "CR8", among(SELLING, changed(CUSTOMER, _grants_more)), 4
+    ),
+    Planted(
+        "accepts orders on hold",
+        "CR5",
+        among(SELLING, believing(CUSTOMER, customer.AcceptOrder, _forgets_holds)),
+        6,
+    ),
+    Planted(
+        "books more than was paid", "CR3", among(BILLING, changed(CUSTOMER, _books_too_much)), 3
+    ),
     Planted("leaves a lost deal its chance", "O1", evolving(DEALS, _keeps_its_chance), 2),
     Planted("guesses the last stage of a lost deal", "O4", changed(DEALS, _guesses_the_stage), 2),
     Planted("reopens without a reason", "O6", deciding(DEALS, _needs_no_reason), 3),
     Planted("opens a deal twice", "O10", believing(DEALS, opportunity.Open, _opens_again), 2),
     Planted("takes every reply for the first", "T6", changed(TICKETS, _responds_anew), 3),
     Planted(
-        "closes a complaint without its cause", "T14",
-        believing(TICKETS, ticket.Close, _asks_for_no_cause), 3,
+        "closes a complaint without its cause",
+        "T14",
+        believing(TICKETS, ticket.Close, _asks_for_no_cause),
+        3,
     ),
     Planted(
-        "reopens when it is too late", "T8",
-        believing(TICKETS, ticket.Reopen, _never_too_late), 3,
+        "reopens when it is too late",
+        "T8",
+        believing(TICKETS, ticket.Reopen, _never_too_late),
+        3,
     ),
     Planted(
-        "lets a resolution be rated twice", "T13",
-        believing(TICKETS, ticket.RecordFeedback, _rates_again), 4,
+        "lets a resolution be rated twice",
+        "T13",
+        believing(TICKETS, ticket.RecordFeedback, _rates_again),
+        4,
     ),
     Planted("goes on with a closed ticket", "T8", believing(TICKETS, ticket.AddNote, _talks_on), 4),
     Planted("says no in words of another", "X7", deciding(TICKETS, _says_no_in_other_words), 2),
-)  # fmt: skip
+)

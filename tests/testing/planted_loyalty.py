@@ -9,7 +9,16 @@ from crmcore.domain import loyalty
 from crmcore.domain.act import Act
 from crmcore.domain.loyalty import clawback, membership
 from crmcore.domain.loyalty.account import Merit
-from tests.testing.planted import LOYALTY, Planted, believing, changed, deciding, evolving
+from tests.testing.planted import (
+    LOYALTY,
+    SPENDING,
+    Planted,
+    among,
+    believing,
+    changed,
+    deciding,
+    evolving,
+)
 
 
 def _takes_back_again(account: loyalty.Account, event: Any) -> loyalty.Account:  # noqa: ANN401 - any event
@@ -75,30 +84,71 @@ def _lowers_what_qualifies(account: loyalty.Account, event: Any) -> loyalty.Acco
     return after
 
 
-PLANTED_LOYALTY: Sequence[Planted] = (
-    Planted("takes back what it took back", "L7", evolving(LOYALTY, _takes_back_again), 4),
-    Planted("forgets what is owed", "L8", evolving(LOYALTY, _owes_nothing), 4),
-    Planted("spends beside what is owed", "L8", deciding(LOYALTY, _settles_nothing), 4),
-    Planted("captures what is on hold no more", "L10", deciding(LOYALTY, _captures_late), 4),
-    Planted(
-        "gives a transfer back that had ended", "L13",
-        believing(LOYALTY, loyalty.ReturnTransfer, _sends_back_again), 5,
-    ),
-    Planted(
-        "lets a redemption lower the tier", "L15",
-        evolving(LOYALTY, _lowers_what_qualifies), 3,
-    ),
-    Planted(
-        "spends what was forfeited", "L17",
-        believing(LOYALTY, loyalty.Redeem, _is_never_closed), 4,
-    ),
-    Planted(
-        "rewards a referral again", "L18",
-        believing(LOYALTY, loyalty.RewardReferral, _rewards_again), 5,
-    ),
-    Planted(
-        "has a birthday whenever it is asked", "L19",
-        believing(LOYALTY, loyalty.IssueBenefit, _forgets_birthdays), 3,
-    ),
-    Planted("begins a period within another", "L20", changed(LOYALTY, _begins_at_once), 3),
+# What happens to points, and what the programme gives: of all commands of an account, some.
+REFUNDS = SPENDING | loyalty.ClawBack
+POINTS = (
+    SPENDING | loyalty.ClawBack | loyalty.Reserve | loyalty.Capture | loyalty.Release
+    | loyalty.TransferOut | loyalty.ReturnTransfer | loyalty.ConfirmTransfer | loyalty.Close
 )  # fmt: skip
+PROGRAMME = (
+    loyalty.Enrol | loyalty.Earn | loyalty.Redeem | loyalty.RegisterReferral
+    | loyalty.QualifyReferral | loyalty.RewardReferral | loyalty.ReverseReferral
+    | loyalty.IssueBenefit | loyalty.BuyMembership | loyalty.RenewMembership
+    | loyalty.CancelMembership
+)  # fmt: skip
+
+
+PLANTED_LOYALTY: Sequence[Planted] = (
+    Planted(
+        "takes back what it took back",
+        "L7",
+        among(REFUNDS, evolving(LOYALTY, _takes_back_again)),
+        4,
+    ),
+    Planted("forgets what is owed", "L8", among(REFUNDS, evolving(LOYALTY, _owes_nothing)), 4),
+    Planted(
+        "spends beside what is owed", "L8", among(REFUNDS, deciding(LOYALTY, _settles_nothing)), 4
+    ),
+    Planted(
+        "captures what is on hold no more",
+        "L10",
+        among(POINTS, deciding(LOYALTY, _captures_late)),
+        4,
+    ),
+    Planted(
+        "gives a transfer back that had ended",
+        "L13",
+        among(POINTS, believing(LOYALTY, loyalty.ReturnTransfer, _sends_back_again)),
+        5,
+    ),
+    Planted(
+        "lets a redemption lower the tier",
+        "L15",
+        among(SPENDING, evolving(LOYALTY, _lowers_what_qualifies)),
+        3,
+    ),
+    Planted(
+        "spends what was forfeited",
+        "L17",
+        among(POINTS, believing(LOYALTY, loyalty.Redeem, _is_never_closed)),
+        4,
+    ),
+    Planted(
+        "rewards a referral again",
+        "L18",
+        among(PROGRAMME, believing(LOYALTY, loyalty.RewardReferral, _rewards_again)),
+        5,
+    ),
+    Planted(
+        "has a birthday whenever it is asked",
+        "L19",
+        among(PROGRAMME, believing(LOYALTY, loyalty.IssueBenefit, _forgets_birthdays)),
+        3,
+    ),
+    Planted(
+        "begins a period within another",
+        "L20",
+        among(PROGRAMME, changed(LOYALTY, _begins_at_once)),
+        3,
+    ),
+)

@@ -6,11 +6,17 @@ from crmcore.testing import check, samples
 from crmcore.testing.contracts import laws_for
 from crmcore.testing.shortening import shortened
 from tests.testing.planted import CUSTOMER, DEALS, LOYALTY, PLANTED, TICKETS, Planted
+from tests.testing.planted_credit import PLANTED_CREDIT
+from tests.testing.planted_loyalty import PLANTED_LOYALTY
+from tests.testing.planted_people import PLANTED_PEOPLE
+from tests.testing.planted_policy import PLANTED_POLICY
+
+ALL = (*PLANTED, *PLANTED_CREDIT, *PLANTED_LOYALTY, *PLANTED_PEOPLE, *PLANTED_POLICY)
 
 RULES = {rules.kind: rules for rules in (LOYALTY, CUSTOMER, DEALS, TICKETS)}
 
 
-@pytest.mark.parametrize("bug", PLANTED, ids=lambda bug: bug.what)
+@pytest.mark.parametrize("bug", ALL, ids=lambda bug: bug.what)
 def test_a_planted_bug_is_found_with_the_fewest_commands(bug: Planted) -> None:
     laws = {law.name: law for law in laws_for(bug.rules)}
     found: list[int] = []

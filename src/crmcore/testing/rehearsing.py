@@ -46,7 +46,7 @@ HOPEFUL = [True] * 7 + [False]  # what may get on, and now and then anything
 AGAIN = [True, False]  # what was refused is tried again, a little otherwise
 HOPELESS = 4  # times that it would have got on elsewhere
 FEW = 5  # kinds of commands that come along
-REHEARSED, ENOUGH, PATIENCE, LATE = 16, 100, 25, 6
+REHEARSED, ENOUGH, PATIENCE, LATE = 16, 100, 40, 6
 
 
 Goal: TypeAlias = tuple[type, type]
@@ -137,7 +137,7 @@ class Cast:
         found: dict[Goal, tuple[Turn, ...]] = {}
         wanted, in_vain = set(declared(self.decider)), 0
         gone_on = Counter[Goal]()
-        patience = PATIENCE * len(wanted)
+        patience = PATIENCE * len(self.kinds)
         while in_vain < (ENOUGH if wanted <= {what for _, what in found} else patience):
             in_vain += 1
             stuck = [goal for goal in found if not self._got_on[goal[0]]]
