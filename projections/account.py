@@ -147,8 +147,9 @@ def _all_ends(books: Books, policy: customer.Policy) -> Iterator[date]:
         if payment.clears_on:
             yield payment.clears_on
     for order in books.orders:
-        if order.deliver_on and policy.horizon_days is not None:
-            yield add_days(order.deliver_on, -policy.horizon_days)
+        day, horizon = order.deliver_on, policy.horizon_days
+        if day and horizon is not None and add_days(books.day, horizon) < day:
+            yield add_days(day, -horizon)
     yield from (granted.starts_on for granted in books.raises.temporary)
     for until in _last_days(books):
         if until:

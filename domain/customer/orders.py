@@ -131,6 +131,9 @@ class DeliveryRecorded(Value, tag="customer.delivery_recorded"):
 
 Checked: TypeAlias = OrderAccepted | OrderChanged | OrderReopened
 Event: TypeAlias = Checked | OrderCancelled | OrderClosed | DeliveryRecorded
+Later: TypeAlias = (
+    OrderChanged | OrderReopened | OrderCancelled | OrderClosed | DeliveryRecorded | InvoiceIssued
+)
 
 
 # Rejections
@@ -223,7 +226,7 @@ def evolve(orders: Orders, closed: Orders, event: Event | InvoiceIssued) -> tupl
     return (orders, closed) if known is None else _placed(orders, closed, _after(known, event))
 
 
-def _after(order: Order, event: Event | InvoiceIssued) -> Order:
+def _after(order: Order, event: Later) -> Order:
     """Return an order after a fact about it; what is dropped may come back, a release may not."""
     minor = event.amount.minor
     match event:
@@ -241,8 +244,6 @@ def _after(order: Order, event: Event | InvoiceIssued) -> Order:
             return _passed(replace(order, amount=amount, dropped=dropped), event)
         case OrderChanged(amount=amount):
             return _passed(replace(order, amount=amount, dropped=0), event)
-        case OrderAccepted():
-            return order
         case _:
             assert_never(event)
 

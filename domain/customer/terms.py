@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, assert_never
 
 from msgspec import Meta
 
@@ -61,6 +61,8 @@ def parts_of(minor: int, terms: PaymentTerms, day: date, policy: Policy) -> tupl
             due = [Part(due_on=add_days(end, days), minor=minor)]
         case Instalments(parts=parts):
             due = sorted(_split(minor, parts, day), key=lambda part: part.due_on)
+        case _:
+            assert_never(terms)
     return tuple(Part(due_on=rolled(p.due_on, policy), minor=p.minor) for p in due if p.minor)
 
 

@@ -250,6 +250,39 @@ def test_who_bounced_twice_in_a_year_is_not_better_than_c() -> None:
     assert grade(date(2026, 1, 5), *good, *twice)[1] != rule
 
 
+def test_a_payment_of_a_part_that_is_taken_back_leaves_the_whole_open() -> None:
+    part = PaymentReversed(
+        payment="p-1",
+        amount=usd(400),
+        restored=(Restored(invoice="i-1", amount=usd(400), due_on=date(2025, 2, 1)),),
+        bounced=False,
+        reason="",
+    )
+    owing = ((DAY, invoiced("i-1", date(2025, 2, 1))),)
+    taken = (
+        (DAY, received("p-1", 400, DAY)),
+        (DAY, allocated("p-1", "i-1", 400, left=600)),
+        (DAY, part),
+    )
+    day = date(2025, 3, 3)
+    assert grade(day, *owing, *taken) == grade(day, *owing)
+    assert told(day, *owing, *taken)["invoiced"] == "10.00 USD"
+
+
+def test_cr3_an_order_beyond_the_horizon_counts_from_its_day_on() -> None:
+    near = credit.credit(credit.Policy(acceptance=Policy(horizon_days=10)))
+    for deliver_on, changes in (
+        (date(2025, 1, 31), "2025-01-21T00:00:00+00:00"),
+        (date(1, 1, 1), None),
+    ):
+        far = OrderAccepted(
+            order="o-1", amount=usd(5), exposure=usd(0), limit=usd(9), deliver_on=deliver_on
+        )
+        answer = asked(near, history(*OPENING, (DAY, far)), DAY)
+        assert answer is not None
+        assert dict(answer.details).get("account changes at") == changes
+
+
 # As time passes
 
 POLICY = Policy()
