@@ -99,10 +99,12 @@ def test_ours_have_names_and_laws_are_named() -> None:
         law_named("os:getcwd")
 
 
-def test_the_rulebook_is_for_whose_facts_are_ours() -> None:
+def test_the_rulebook_is_for_whose_facts_are_among_ours() -> None:
     rules = loyalty.decider(loyalty.Policy())
     assert laws_of(rules) == RULEBOOK["loyalty"]
-    assert laws_of(replace(rules, events=loyalty.Enrolled | loyalty.PointsEarned)) == ()
+    some = replace(rules, events=loyalty.Enrolled | loyalty.PointsEarned)
+    assert laws_of(some) == RULEBOOK["loyalty"]
+    assert laws_of(replace(rules, events=loyalty.Enrolled | Money)) == ()
     assert laws_of(replace(rules, kind="bonus")) == ()
 
 
