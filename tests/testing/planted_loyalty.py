@@ -107,7 +107,7 @@ PLANTED_LOYALTY: Sequence[Planted] = (
     ),
     Planted("forgets what is owed", "L8", among(REFUNDS, evolving(LOYALTY, _owes_nothing)), 4),
     Planted(
-        "spends beside what is owed", "L8", among(REFUNDS, deciding(LOYALTY, _settles_nothing)), 4
+        "spends beside what is owed", "L8", among(REFUNDS, deciding(LOYALTY, _settles_nothing)), 6
     ),
     Planted(
         "captures what is on hold no more",
