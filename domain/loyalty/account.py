@@ -150,9 +150,16 @@ class Account(Value):
 
     def pool(self, at: datetime) -> Pool:
         """Return the points as they are at an instant, by all that has happened by itself."""
-        if self.forfeits_at is not None and self.forfeits_at <= at:
-            return Pool(owed=self.owed, owed_since=self.owed_since)
-        return lots.settled(self.recorded, at)
+        pool = lots.settled(self.recorded, self.lives_until(at))
+        return replace(pool, lots=(), holds=()) if self.is_forfeited(at) else pool
+
+    def is_forfeited(self, at: datetime) -> bool:
+        """Tell whether the account was closed, and its grace is over."""
+        return self.forfeits_at is not None and self.forfeits_at <= at
+
+    def lives_until(self, at: datetime) -> datetime:
+        """Return the last instant up to this one at which points can still become free."""
+        return at if self.forfeits_at is None else min(at, self.forfeits_at)
 
     @property
     def recorded(self) -> Pool:

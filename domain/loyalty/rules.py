@@ -143,14 +143,15 @@ def _at_its_instant(
     settles what is owed: so points are never free and owed at once (rules.md L8).
     """
     at = act.effective_at
-    by_itself = tuple(_fact(step) for step in lots.due(account.recorded, at))
+    by_itself = tuple(_fact(step) for step in lots.due(account.recorded, account.lives_until(at)))
     now = _after(account, by_itself)
     events = _decided(command, now, act, policy)
     if not events:
         return ()
     if not now.owed and not isinstance(command, Owing):  # nothing is owed that could be settled
         return (*by_itself, *events)
-    step = lots.settlement(_after(now, events).recorded, at)
+    then = _after(now, events)
+    step = None if then.is_forfeited(at) else lots.settlement(then.recorded, at)
     return (*by_itself, *events, *([clawback.settled(step)] if step else []))
 
 

@@ -174,8 +174,8 @@ def require_bounds(points: int, order: Money | None, policy: Policy) -> None:
 
 def _gone(account: Account, act: Act) -> Lots:
     """Return the lots that have lapsed; of a closed account all that there were by then."""
-    at, forfeits_at = act.effective_at, account.forfeits_at
-    if forfeits_at is not None and forfeits_at <= at:
+    at = act.effective_at
+    if account.is_forfeited(at):
         return tuple(lot for lot in account.lots if min(lot.vests_at, lot.expires_at) <= at)
     return lots.lapsed(account.lots, at)
 

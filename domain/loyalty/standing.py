@@ -116,7 +116,7 @@ def decide(
             suspended = account.status == "suspended"
             return () if suspended else (AccountSuspended(reason=reason),)
         case Resume(reason=reason):
-            over = account.forfeits_at is not None and account.forfeits_at <= act.effective_at
+            over = account.is_forfeited(act.effective_at)
             require(not over, Closed(activity="resume"))
             return () if account.status == "active" else (AccountResumed(reason=reason),)
         case Close(reason=reason):
