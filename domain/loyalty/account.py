@@ -137,6 +137,7 @@ class Account(Value):
     tallies: tuple[Tally, ...] = ()
     adjustments: tuple[Adjustment, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    sent: tuple[Tally, ...] = ()
     absorbed: tuple[UUID, ...] = ()
     status: Status = "active"
     forfeits_at: Instant | None = None

@@ -170,7 +170,7 @@ def _send(command: TransferOut, account: Account, act: Act, policy: Policy) -> t
         require(same, TransferReused(transfer=name))
         return ()
     month = policy.day(act).replace(day=1)
-    sent = sum(t.points for t in account.tallies if (t.rule, t.month) == (TRANSFERS, month))
+    sent = sum(tally.points for tally in account.sent if tally.month == month)
     left = max(0, policy.transfer_month_points_max - sent)
     require(points <= left, CapReached(cap=TRANSFERS, left=left))
     taken = allocated(account, points, act)
@@ -217,13 +217,12 @@ def _with_status(account: Account, name: str, status: str) -> Account:
 
 
 def _tallied(account: Account, points: int, month: date) -> Account:
-    key = (TRANSFERS, month)
-    before = next((t for t in account.tallies if (t.rule, t.month) == key), None)
-    others = tuple(tally for tally in account.tallies if tally is not before)
+    before = next((tally for tally in account.sent if tally.month == month), None)
+    others = tuple(tally for tally in account.sent if tally is not before)
     tally = Tally(
         rule=TRANSFERS,
         month=month,
         points=points + (before.points if before else 0),
         count=1 + (before.count if before else 0),
     )
-    return replace(account, tallies=latest(others, tally))
+    return replace(account, sent=latest(others, tally))

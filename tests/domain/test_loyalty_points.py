@@ -526,6 +526,7 @@ def test_l21_a_month_has_room_for_so_many_points_of_an_account() -> None:
     )  # fmt: skip
     twice = once.when(earn("s-2", 100))
     assert twice.state.usable(NOON) == 120
+    assert once.when(send(50), earn("s-2", 5)).state.usable(NOON) == 65
     twice.when(earn("s-3", 100)).nothing()
     assert twice.when(earn("s-3", 100), at=date(2026, 2, 1)).state.lots[-1].points == 110
 
