@@ -62,6 +62,7 @@ LEGEND = (
     "Of printable characters, a text has 1 to 200, a name 1 to 100, a note up to 4,000 and lines.",
     "A currency is its ISO 4217 code. An instant has a time zone. An id is a UUID.",
 )
+COUNTS = ("mutants", "killed")
 PLAIN: dict[type[Type], str] = {
     DateType: "date",
     DateTimeType: "instant",
@@ -159,6 +160,7 @@ def mutation(record: dict[str, Any]) -> Iterator[str]:
         yield f"| `{module}` | {len(functions[module])} | {_killed(most, alive[module])} |"
     every = sum(map(len, functions.values()))
     yield f"| all | {every} | {_killed(sum(mutants.values()), len(lives))} |"
+    yield from _open(record.get("open", {}))
     yield from (
         "",
         "## Those that live",
@@ -172,6 +174,24 @@ def mutation(record: dict[str, Any]) -> Iterator[str]:
         where = f"`{one['module']}` | `{one['function']}`"
         yield f"| {where} | `` {change} `` | {one['reason'].replace('|', '/')} |"
     yield ""
+
+
+def _open(functions: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Yield the table of functions of which not all mutants were run against all tests."""
+    if not functions:
+        return
+    yield from ("", "## Those that are open", "")
+    yield "Functions some of whose mutants the tests of their own module did not kill, or were not"
+    yield "run yet. Nobody knows whether those live: what is killed so far is a least number."
+    yield from ("", "| Module | Functions | Mutants | Killed so far |", "|---|---|---|---|")
+    counts = [
+        (module, len(known), *(sum(one[what] for one in known.values()) for what in COUNTS))
+        for module, known in functions.items()
+    ]
+    for module, *numbers in counts:
+        yield f"| `{module}` | {' | '.join(map(str, numbers))} |"
+    every = [sum(column) for column in zip(*(numbers for _, *numbers in counts), strict=True)]
+    yield f"| all | {' | '.join(map(str, every))} |"
 
 
 def _killed(mutants: int, alive: int) -> str:

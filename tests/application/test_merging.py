@@ -32,6 +32,7 @@ from crmcore.domain.customer.merging import (
 )
 from crmcore.domain.customer.profile import NotRegistered
 from crmcore.domain.identity import DuplicateIdentity
+from crmcore.domain.recorded import Stream
 from crmcore.domain.value import Value
 from crmcore.projections.projection import by_customer
 from tests.application.acting import buy, usd
@@ -205,17 +206,35 @@ def test_regression_11_a_merge_deletes_nothing() -> None:
 ACTS = st.lists(st.tuples(st.sampled_from([ADA, BOB]), st.integers(0, 3)), max_size=8)
 
 
+def traded(number: int) -> list[Value]:
+    """Return what may happen as the act of a number."""
+    return [
+        buy(f"p-{number}", 500),
+        customer.IssueInvoice(invoice=f"i-{number}", amount=usd(70)),
+        customer.PlaceHold(hold=f"h-{number}", reason=""),
+        customer.LogInteraction(channel="phone", summary=""),
+    ]
+
+
+@given(ACTS)
+def test_x9_a_merge_moves_no_fact(acts: Sequence[tuple[UUID, int]]) -> None:
+    crm = opened()
+    for number, (who, what) in enumerate(acts):
+        do(crm, traded(number)[what], who)
+    before = {who: list(crm.stream(Stream(kind="customer", id=who))) for who in (ADA, BOB)}
+    crm.merge(ADA, into=BOB, act=crm.act("ann"))
+    crm.unmerge(ADA, act=crm.act("ann"))
+    for who, facts in before.items():
+        after = crm.stream(Stream(kind="customer", id=who))
+        assert list(after)[: len(facts)] == facts
+        assert len(after) > len(facts)
+
+
 @given(ACTS)
 def test_m2_unmerging_gives_back_the_answers_of_before(acts: Sequence[tuple[UUID, int]]) -> None:
     crm = opened()
     for number, (who, what) in enumerate(acts):
-        commands: list[Value] = [
-            buy(f"p-{number}", 500),
-            customer.IssueInvoice(invoice=f"i-{number}", amount=usd(70)),
-            customer.PlaceHold(hold=f"h-{number}", reason=""),
-            customer.LogInteraction(channel="phone", summary=""),
-        ]
-        do(crm, commands[what], who)
+        do(crm, traded(number)[what], who)
     at = crm.act("ann").effective_at
     said = [(crm.lifecycle(who, as_of=at), crm.credit(who, as_of=at)) for who in (ADA, BOB)]
     crm.merge(ADA, into=BOB, act=crm.act("ann"))

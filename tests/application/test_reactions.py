@@ -126,7 +126,7 @@ def dying(crm: CRM, after: int, *, is_done: bool) -> Reactions:
     st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=4),
     st.booleans(),
 )
-def test_repeated_delivery_crashes_and_restarts_change_nothing(
+def test_x11_repeated_delivery_crashes_and_restarts_change_nothing(
     steps: list[Step], limit: int, ends: list[tuple[int, bool]], forgets: bool
 ) -> None:
     calm, rough = members(in_memory()), members(in_memory())

@@ -3,6 +3,7 @@
 python3 dev.py mutate                functions that changed, mutants that live without a reason
 python3 dev.py mutate MODULE...      all of these modules, such as domain/lots.py
 python3 dev.py mutate --all          all of all modules
+python3 dev.py mutate --quick        functions that changed, by the tests of their own modules only
 python3 dev.py mutate --check        what must hold before a commit: is the record true?
 
 Interrupted, it goes on where it was: what it found is in .mutation/ until the rules change.
@@ -13,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -37,6 +39,8 @@ def main(arguments: list[str]) -> int:
     record = records.read()
     if arguments == ["--check"]:
         return with_tests(lambda tests: check(tests, record))
+    if arguments == ["--quick"]:
+        return with_tests(lambda tests: quick(tests, record))
     if arguments == ["--all"]:
         return with_tests(lambda tests: campaign(tests, record, mutants_of(all_functions())))
     if not arguments:
@@ -71,7 +75,11 @@ def check(tests: Tests, record: Record) -> int:
     """Say what is wrong with the record; run a sample of the killed, always the same, again."""
     wrong = list(records.problems(record, tests.items))
     if not wrong:
-        killed = [one for one in mutants_of(all_functions()) if one not in record.survivors]
+        killed = [
+            one
+            for one in mutants_of(all_functions())
+            if one not in record.survivors and one[:2] not in record.open
+        ]
         sample = Random(SEED).sample(killed, min(SAMPLE, len(killed)))  # noqa: S311 - the same one
         hinted = [(mutant, hints(tests, record, mutant)) for mutant in sample]
         for mutant, who in counted(tests.kill(hinted, {}), len(sample)):
@@ -111,6 +119,27 @@ def campaign(tests: Tests, record: Record, mutants: Mapping[Mutation, range]) ->
     after = records.updated(record, killers)
     records.write(after)
     return told(after, killers, (time.monotonic() - began) / 60)
+
+
+def quick(tests: Tests, record: Record) -> int:
+    """Run mutants of what changed against the tests that are near; what they leave is open.
+
+    Interrupted, it records what was found by then.
+    """
+    progress, stale = Progress(), set(records.stale(record, tests.items))
+    mutants = [one for one in mutants_of(all_functions()) if one[:2] in stale]
+    killers = {one: by for one, by in progress.killers.items() if one[:2] in stale and by}
+    likely = [(one, hints(tests, record, one)) for one in mutants if one not in progress.killers]
+    say(f"{len(mutants)} mutants, {len(mutants) - len(likely)} of them done before")
+    with suppress(KeyboardInterrupt):
+        for mutant, by in counted(tests.kill(likely, {}), len(likely)):
+            progress.killed(mutant, by)
+            if by is not None:
+                killers[mutant] = by
+    after = records.updated(record, killers)
+    records.write(after)
+    say(f"{len(killers)} of {len(mutants)} mutants are killed by the tests of their own modules")
+    return 0
 
 
 def told(record: Record, killers: Mapping[Mutation, str | None], minutes: float) -> int:

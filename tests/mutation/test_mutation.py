@@ -6,7 +6,7 @@ import pytest
 
 from tests.mutation import record
 from tests.mutation.mutants import Function, functions, functions_of
-from tests.mutation.record import Entry, Record, problems, read, updated, write
+from tests.mutation.record import Entry, Open, Record, problems, read, updated, write
 
 RULE = '''
 def stage(points, spent, names):
@@ -74,13 +74,15 @@ def test_layout_comments_and_docstrings_do_not_make_a_function_another() -> None
 
 def test_a_record_that_is_written_is_read_again(tmp_path: Path) -> None:
     odd = ("domain/lots.py", "total", 'a "b" \\ | é')
-    before = Record(95, {LOTS: Entry("d", 3, ("a::b[c-d]",))}, {odd: "same"})
+    before = Record(
+        95, {LOTS: Entry("d", 3, ("a::b[c-d]",))}, {odd: "same"}, {LOTS: Open("d", 3, 2, ("a",))}, 3
+    )
     write(before, tmp_path / "record.toml")
     assert read(tmp_path / "record.toml") == before
 
 
 def test_a_mutant_that_still_lives_keeps_its_reason_and_one_that_died_goes() -> None:
-    before = Record(95, {LOTS: Entry("d", 1, ("a::a",))}, {(*LOTS, CHANGE): "why"})
+    before = Record(95, {LOTS: Entry("d", 1, ("a::a",))}, {(*LOTS, CHANGE): "why"}, {})
     lived = updated(before, {(*LOTS, CHANGE): None})
     assert lived.survivors == {(*LOTS, CHANGE): "why"}
     assert lived.entries[LOTS][1:] == (1, ())
@@ -92,16 +94,28 @@ def test_a_function_of_which_some_mutants_were_run_is_known_as_before() -> None:
     key = ("domain/lots.py", "lapsed")
     [lapsed] = [one for one in functions(key[0]) if one.name == key[1]]
     first, second, *_ = [(*key, change) for change, _ in lapsed.mutants()]
-    before = Record(95, {key: Entry("d", 4, ("a::a",))}, {first: "why", second: ""})
+    before = Record(95, {key: Entry(lapsed.digest, 4, ("a::a",))}, {first: "why", second: ""}, {})
     after = updated(before, {second: "a::b"})
-    assert after == Record(95, {key: Entry("d", 4, ("a::a", "a::b"))}, {first: "why"})
+    assert after.entries == {key: Entry(lapsed.digest, 4, ("a::a", "a::b"))}
+    assert after.survivors == {first: "why"}
+
+
+def test_a_function_of_which_some_mutants_are_killed_is_open_until_all_were_run() -> None:
+    key = ("domain/lots.py", "lapsed")
+    [lapsed] = [one for one in functions(key[0]) if one.name == key[1]]
+    mutants = [(*key, change) for change, _ in lapsed.mutants()]
+    some = updated(Record(95, {}, {}, {}), {mutants[0]: "a::b"})
+    assert some.open[key] == Open(lapsed.digest, len(mutants), 1, ("a::b",))
+    assert updated(some, {}).open[key].killed == 1
+    known = updated(some, dict.fromkeys(mutants, "a::b"))
+    assert (key in known.open, known.entries[key].mutants) == (False, len(mutants))
 
 
 def test_what_is_wrong_with_a_record_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "modules", lambda: ["domain/decider.py"])
     key = ("domain/decider.py", "Decider.fold")
     [fold] = functions("domain/decider.py")
-    good = Record(95, {key: Entry(fold.digest, 1, ("t::a",))}, {})
+    good = Record(95, {key: Entry(fold.digest, 1, ("t::a",))}, {}, {})
     assert list(problems(good, {"t::a"})) == []
     changed = good._replace(entries={key: Entry("else", 1, ("t::a",))})
     gone = good._replace(entries=good.entries | {("domain/decider.py", "x"): Entry("", 1, ())})
@@ -115,4 +129,10 @@ def test_what_is_wrong_with_a_record_is_said(monkeypatch: pytest.MonkeyPatch) ->
             "0 of 1 mutants are killed: less than 95 %",
         ],
     ]
+    still_open = good._replace(entries={}, open={key: Open(fold.digest, 1, 0, ())}, open_most=1)
+    assert list(problems(still_open, set())) == []
+    assert list(problems(still_open._replace(open_most=0), set())) == [
+        "1 mutants are of functions that are open: more than 0"
+    ]
+    assert list(problems(still_open._replace(open={key: Open("else", 1, 0, ())}), set()))
     assert len(list(problems(good, set()))) == 1, "the test that killed it is not there any more"

@@ -31,8 +31,9 @@ from crmcore.domain.customer import PlaceHold, Register
 from crmcore.domain.loyalty import Policy as LoyaltyPolicy
 from crmcore.domain.recorded import Recorded, slot_of
 from crmcore.domain.value import Value
-from crmcore.policies import deciders, lens
+from crmcore.policies import credit_under, deciders, lens, lifecycle_under, processes
 from crmcore.projections.projection import (
+    Answer,
     Facts,
     Population,
     Projection,
@@ -44,6 +45,8 @@ from crmcore.projections.projection import (
 )
 from crmcore.projections.summary import Lens, summarise
 from crmcore.testing import History, samples
+from crmcore.testing.erasing import erased
+from crmcore.testing.recording import in_streams
 from tests.projections.history import history
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +61,7 @@ POLICIES = Policies(
 START, NOW = datetime(2025, 3, 1, tzinfo=UTC), datetime(2029, 6, 30, tzinfo=UTC)
 DATES = (datetime(2026, 12, 31, 22, 59, 59, tzinfo=UTC), datetime(2028, 8, 1, tzinfo=UTC), NOW)
 DAY = date(2025, 10, 26)
-CUSTOMERS, LIVES = 16, 120
+CUSTOMERS, LIVES, REPEATED = 16, 120, 3
 HELD, HOLDS = UUID(int=99), ("dispute", "fraud", "insolvency", "limit", "order", "overdue")
 BERLIN, MUMBAI = ZoneInfo("Europe/Berlin"), timezone(timedelta(hours=5, minutes=30))
 KINDS = ("customer", "customer", "opportunity", "ticket", "loyalty")
@@ -96,7 +99,7 @@ def requests() -> Requests:
     for number in range(LIVES):
         owner, kind = UUID(int=random.randrange(1, CUSTOMERS + 1)), random.choice(KINDS)
         of = owner if kind == "customer" else UUID(int=owner.int << 32 | number)
-        for step in lives(kind)[number].steps:
+        for step in lives(kind)[number // REPEATED].steps:
             named = getattr(step.command, "customer", None) is not None
             command = replace(step.command, customer=owner) if named else step.command
             stated = min(step.at, NOW) - timedelta(days=random.choice((0, 0, 0, 40)))
@@ -110,11 +113,11 @@ def requests() -> Requests:
 def lives(kind: str) -> Sequence[History]:
     """Histories whose commands mostly fit one another."""
     decider = next(decider for decider in deciders(POLICIES) if decider.kind == kind)
-    return list(samples(decider, LIVES, overrides={"currency": ["USD", "EUR"]}))
+    return list(samples(decider, LIVES // REPEATED, overrides={"currency": ["USD", "EUR"]}))
 
 
 def test_the_history_is_rich() -> None:
-    assert {fact.stream.kind for fact in log()} == {*KINDS}
+    assert {fact.stream.kind for fact in log()} == {*KINDS, "security"}
     assert len({type(fact.event) for fact in log()}) > 50
     assert any(fact.customer is None for fact in log())
     assert [fact.position for fact in log()] != [fact.position for fact in in_effect(log())]
@@ -315,6 +318,38 @@ def test_a_part_of_a_log_may_have_gaps() -> None:
 
 def test_facts_take_effect_in_their_order_however_they_come() -> None:
     assert in_effect(reversed(log()), NOW) == in_effect(log(), NOW)
+
+
+# Facts alone, and facts without what is personal
+
+
+def test_x2_what_was_decided_is_understood_from_its_facts_alone() -> None:
+    ours, others = (
+        {rules.kind: rules for rules in (*deciders(these), *processes(these))}
+        for these in (POLICIES, Policies())
+    )
+    streams = in_streams(tuple(log()))
+    assert len(streams) > CUSTOMERS
+    for stream, facts in streams.items():
+        events = [fact.event for fact in facts]
+        assert others[stream.kind].fold(events) == ours[stream.kind].fold(events)
+
+
+def test_x10_without_personal_texts_everybody_is_answered_for_as_before() -> None:
+    for at in DATES:
+        whole, without = by_customer(log(), at), by_customer(erased(tuple(log())), at)
+        asked = (lifecycle_under(POLICIES), credit_under(POLICIES))
+        for customer, facts in registered(whole).items():
+            for one in asked:
+                before, after = answer(one, facts, at), answer(one, without[customer], at)
+                assert before is not None
+                assert after is not None
+                assert plain(before) == plain(after)
+
+
+def plain(said: Answer) -> tuple[object, ...]:
+    """An answer but for the words of people that its rule may quote."""
+    return said.answer, said.since, said.next_change_at, said.because
 
 
 # The zones of instants
