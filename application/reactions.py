@@ -1,31 +1,38 @@
 """What a fact of one aggregate asks of another: pure, and the same for whoever asks again.
 
-A purchase earns points, a return takes them back, who brought the buyer along is rewarded. Each
-reaction has a command id that follows from its fact and its name, so that facts may be delivered
-any number of times, by any number of processes, and after any crash.
+A purchase earns points, a return takes them back, who brought the buyer along is rewarded, and who
+would not recommend us gets a ticket. Each reaction has a command id that follows from its fact and
+its name, so that facts may be delivered any number of times, by any number of processes, and after
+any crash. What was there when a fact took effect is told by the times of facts, and not by how far
+behind a process is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from crmcore.application.ids import command_id
-from crmcore.domain import loyalty
+from crmcore.application.ids import aggregate_id, command_id
+from crmcore.domain import loyalty, ticket
 from crmcore.domain.act import Act
 from crmcore.domain.bounds import MIGRATION
 from crmcore.domain.customer import sales
+from crmcore.domain.customer.relationship import ReferralMade, SurveyAnswered
 from crmcore.domain.loyalty.lineage import ReferrerNamed
-from crmcore.domain.loyalty.referrals import ReferralRegistered
+from crmcore.domain.loyalty.referrals import ReferralQualified, ReferralRegistered
 from crmcore.domain.loyalty.standing import Enrolled
 from crmcore.domain.money import Money
 from crmcore.domain.recorded import Recorded
 from crmcore.domain.value import Value
 
 ACTOR = "crmcore"
+DETRACTOR_SCORE_MAX = 6  # of 10: whoever answers more is passive, or a promoter
+SUBJECT_LENGTH_MAX = 200
+LINEAGE_MAX = 99
 
 Facts: TypeAlias = Sequence[Recorded[Any]]
 About: TypeAlias = Callable[[UUID], Facts]
-"""The facts about a customer, in all streams, that were recorded up to the fact at hand."""
+"""The facts about a customer, in all streams, as far as they are recorded."""
 
 
 class Reaction(Value):
@@ -37,15 +44,19 @@ class Reaction(Value):
 
 
 def reactions(fact: Recorded[Any], about: About) -> tuple[Reaction, ...]:
-    """Return what follows from a fact, by what was recorded up to it and no later."""
+    """Return what follows from a fact; the facts before it have been reacted to."""
     customer = fact.customer
     if customer is None:
         return ()
     match fact.event:
         case sales.PurchaseRecorded() as bought if bought.amount.minor > 0:
-            return tuple(_of_purchase(bought, customer, about))
+            return tuple(_of_purchase(fact, bought, customer, about))
         case sales.PurchaseReturned(purchase=name):
-            return tuple(_of_return(name, customer, about))
+            return tuple(_of_return(fact, name, customer, about))
+        case ReferralMade(referred_customer=referee):
+            return tuple(_of_referral(customer, referee, about))
+        case SurveyAnswered(kind="nps", scores=(score,)) as said if score <= DETRACTOR_SCORE_MAX:
+            return (_of_detractor(said, customer, fact),)
         case _:
             return ()
 
@@ -64,32 +75,69 @@ def act_of(fact: Recorded[Any], reaction: Reaction) -> Act:
 
 
 def _of_purchase(
-    bought: sales.PurchaseRecorded, customer: UUID, about: About
+    fact: Recorded[Any], bought: sales.PurchaseRecorded, customer: UUID, about: About
 ) -> Iterator[Reaction]:
-    """Yield the points of a purchase, and the reward of who brought the customer along."""
+    """Yield the points of a purchase, and the reward of who brought the customer along.
+
+    That the first purchase counts, and no other, is a rule of the account (rules.md L18).
+    """
     known = about(customer)
-    if (account := _opened(known)) is None:
+    account = _opened(known)
+    if account is None or _when(fact) < _when(account):
         return
     earn = loyalty.Earn(source=bought.purchase, amount=bought.amount)
     yield Reaction(name="earn points", commands=(earn,), to=account.stream.id)
-    if to := _to_reward(known, customer, bought.purchase, about):
+    registered = _registered(known, customer, about)
+    if registered and _when(registered) < _when(fact):
         qualify = loyalty.QualifyReferral(referee=customer, source=bought.purchase)
         reward = loyalty.RewardReferral(referee=customer)
+        to = registered.stream.id
         yield Reaction(name="reward a referral", commands=(qualify, reward), to=to)
 
 
-def _of_return(name: str, customer: UUID, about: About) -> Iterator[Reaction]:
+def _of_return(fact: Recorded[Any], name: str, customer: UUID, about: About) -> Iterator[Reaction]:
     """Yield what is taken back for all of a purchase that came back so far (rules.md L7)."""
     known = about(customer)
     account, bought = _opened(known), _bought(known, name)
-    if account is None or bought is None or bought.position < account.position:
+    if account is None or bought is None or _when(bought) < _when(account):
         return
-    refunded = _refunded(known, name, bought.event.amount)
+    refunded = _refunded(known, name, fact, bought.event.amount)
     back = loyalty.ClawBack(source=name, refunded=refunded)
     yield Reaction(name="claw back points", commands=(back,), to=account.stream.id)
-    if refunded == bought.event.amount and (to := _to_reward(known, customer, name, about)):
-        reverse = loyalty.ReverseReferral(referee=customer)
-        yield Reaction(name="reverse a referral", commands=(reverse,), to=to)
+    if refunded == bought.event.amount:
+        registered = _registered(known, customer, about)
+        if registered and _has_qualified(registered, name, about):
+            reverse = loyalty.ReverseReferral(referee=customer)
+            to = registered.stream.id
+            yield Reaction(name="reverse a referral", commands=(reverse,), to=to)
+
+
+def _of_referral(referrer: UUID, referee: UUID, about: About) -> Iterator[Reaction]:
+    """Yield that both accounts know who brought whom along, and by whose help."""
+    known, theirs = about(referrer), about(referee)
+    account, other = _opened(known), _opened(theirs)
+    if account is None or other is None:
+        return
+    named = next((fact.event for fact in known if isinstance(fact.event, ReferrerNamed)), None)
+    lineage = (named.referrer, *named.lineage)[:LINEAGE_MAX] if named else ()
+    name = loyalty.NameReferrer(referrer=referrer, lineage=lineage)
+    yield Reaction(name="name the referrer", commands=(name,), to=other.stream.id)
+    register = loyalty.RegisterReferral(referee=referee)
+    yield Reaction(name="register a referral", commands=(register,), to=account.stream.id)
+
+
+def _of_detractor(said: SurveyAnswered, customer: UUID, fact: Recorded[Any]) -> Reaction:
+    """Return the ticket of who would not recommend us: somebody has to ask why (rules.md T13)."""
+    subject = f"Answered {said.scores[0]} of 10 about {said.touchpoint}"[:SUBJECT_LENGTH_MAX]
+    opened = ticket.Open(
+        customer=customer, subject=subject, kind="request", channel="survey", category="detractor"
+    )
+    to = aggregate_id("ticket", "reaction", f"{fact.stream}/{fact.version}")
+    return Reaction(name="ask a detractor", commands=(opened,), to=to)
+
+
+def _when(fact: Recorded[Any]) -> tuple[datetime, int]:
+    return fact.effective_at, fact.position
 
 
 def _opened(known: Facts) -> Recorded[Any] | None:
@@ -98,41 +146,33 @@ def _opened(known: Facts) -> Recorded[Any] | None:
 
 
 def _bought(known: Facts, name: str) -> Recorded[Any] | None:
-    """Return a purchase that was more than nothing."""
-    return next((fact for fact in _purchases(known) if fact.event.purchase == name), None)
+    bought = (fact for fact in known if isinstance(fact.event, sales.PurchaseRecorded))
+    return next((fact for fact in bought if fact.event.purchase == name), None)
 
 
-def _purchases(known: Facts) -> Iterator[Recorded[Any]]:
-    for fact in known:
-        if isinstance(fact.event, sales.PurchaseRecorded) and fact.event.amount.minor > 0:
-            yield fact
-
-
-def _refunded(known: Facts, name: str, paid: Money) -> Money:
-    """Return how much of a purchase came back in all."""
-    events = (fact.event for fact in known if isinstance(fact.event, sales.PurchaseReturned))
+def _refunded(known: Facts, name: str, until: Recorded[Any], paid: Money) -> Money:
+    """Return how much of a purchase came back in all, up to a fact."""
+    events = (
+        fact.event
+        for fact in known
+        if isinstance(fact.event, sales.PurchaseReturned) and fact.position <= until.position
+    )
     minor = sum(event.amount.minor for event in events if event.purchase == name)
     return Money(minor=minor, currency=paid.currency)
 
 
-def _to_reward(known: Facts, customer: UUID, name: str, about: About) -> UUID | None:
-    """Return the account of who brought a customer along, if this purchase is the one that counts.
-
-    That is the first one after both had said so (rules.md L18).
-    """
-    named = next((fact for fact in known if isinstance(fact.event, ReferrerNamed)), None)
+def _registered(known: Facts, customer: UUID, about: About) -> Recorded[Any] | None:
+    """Return how a customer was registered by who brought it along, where both say so."""
+    named = next((fact.event for fact in known if isinstance(fact.event, ReferrerNamed)), None)
     if named is None:
         return None
-    registered = next(
-        (
-            fact
-            for fact in about(named.event.referrer)
-            if isinstance(fact.event, ReferralRegistered) and fact.event.referee == customer
-        ),
-        None,
-    )
-    if registered is None:
-        return None
-    since = max(named.position, registered.position)
-    first = next((fact for fact in _purchases(known) if fact.position > since), None)
-    return registered.stream.id if first and first.event.purchase == name else None
+    theirs = (f for f in about(named.referrer) if isinstance(f.event, ReferralRegistered))
+    return next((fact for fact in theirs if fact.event.referee == customer), None)
+
+
+def _has_qualified(registered: Recorded[Any], name: str, about: About) -> bool:
+    """Tell whether this purchase was the one that counted."""
+    referrer = registered.customer
+    theirs = about(referrer) if referrer else ()
+    events = (fact.event for fact in theirs if isinstance(fact.event, ReferralQualified))
+    return any((e.referee, e.source) == (registered.event.referee, name) for e in events)

@@ -629,7 +629,7 @@ class CRM:
 
         Where nobody runs it, nothing follows from facts; where it runs again, nothing new does.
         """
-        return Reactions(self.consumer(REACTIONS), self.journal, self.carry_out)
+        return Reactions(self.consumer(REACTIONS), self.journal, self.carry_out, self.position)
 
     def verify(self, *, progress: Progress | None = None) -> Verification:
         """Check the whole log: that nothing is missing, doubled, moved or altered, and where.

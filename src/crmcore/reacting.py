@@ -1,7 +1,6 @@
 """Carries out what facts ask of other aggregates, by following the log."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from threading import Event
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -27,10 +26,17 @@ class Reactions:
     answer, such as of a suspended account.
     """
 
-    def __init__(self, consumer: Consumer, journal: Journal, carry_out: CarryOut) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        journal: Journal,
+        carry_out: CarryOut,
+        position: Callable[[], int],
+    ) -> None:
         self._consumer = consumer
         self._journal = journal
         self._carry_out = carry_out
+        self._position = position
 
     def deliver(self, *, limit: int = LIMIT) -> Delivered:
         """React to at most `limit` facts, in order; raise StoreError or Conflict."""
@@ -47,9 +53,12 @@ class Reactions:
         self._consumer.run(self._react, stop=stop, limit=limit)
 
     def _react(self, fact: Recorded[Any], _: object) -> None:
-        about = partial(self._journal.about, through=fact.position)
-        for reaction in reactions(fact, about):
+        for reaction in reactions(fact, self._about):
             commands = [(command, reaction.to) for command in reaction.commands]
             [outcome] = self._carry_out([(act_of(fact, reaction), commands)])
             if isinstance(outcome, CRMError) and not isinstance(outcome, Rejected):
                 raise outcome
+
+    def _about(self, customer: UUID) -> Sequence[Recorded[Any]]:
+        """Return what is recorded about a customer, also what followed from the fact before."""
+        return self._journal.about(customer, through=self._position())

@@ -1,9 +1,9 @@
 """Facts act on other aggregates once, however often and by whomever they are delivered."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from hypothesis import given
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crmcore import CRM, Receipt
 from crmcore.application.journal import Unreachable
 from crmcore.application.reactions import act_of, reactions
-from crmcore.domain import customer, loyalty
+from crmcore.domain import customer, loyalty, ticket
 from crmcore.infrastructure.checkpoints import MemoryCheckpoints
 from crmcore.reacting import Reactions
 from tests.application.acting import ADA, NOW, buy, in_memory, usd
@@ -91,8 +91,9 @@ def test_a_refusal_is_an_answer_and_the_next_fact_is_reacted_to(crm: CRM) -> Non
 
 
 def test_a_fact_of_long_ago_is_reacted_to_as_of_its_day() -> None:
-    crm = members(in_memory())
-    long_ago = NOW - timedelta(days=80)
+    crm, long_ago = in_memory(), NOW - timedelta(days=80)
+    crm.do(register("ada"), to=ADA, act=crm.act("ann", effective_at=long_ago))
+    crm.do(loyalty.Enrol(customer=ADA), to=CARDS[ADA], act=crm.act("ann", effective_at=long_ago))
     crm.do(buy("p-1", 5_000), to=ADA, act=crm.act("ann", effective_at=long_ago))
     later = crm.another(clock=lambda: NOW + timedelta(days=60))
     later.reactions().catch_up()
@@ -117,7 +118,7 @@ def dying(crm: CRM, after: int, *, is_done: bool) -> Reactions:
             raise Unreachable("the process ended here")
         return crm.carry_out(requests)
 
-    return Reactions(crm.consumer("reactions"), crm.journal, carry_out)
+    return Reactions(crm.consumer("reactions"), crm.journal, carry_out, crm.position)
 
 
 @given(
@@ -195,17 +196,18 @@ def said(crm: CRM) -> object:
     ]
 
 
-def test_a_reaction_follows_from_its_fact_alone() -> None:
+def test_a_reaction_is_the_same_whenever_it_is_asked_for() -> None:
     crm = members(in_memory())
     do(crm, (buy("p-1", 5_000), BEN), (back("p-1", 5_000), BEN))
     log = list(crm.feed())
 
-    def about(position: int) -> Callable[[UUID], Any]:
-        return lambda who: crm.journal.about(who, through=position)
+    def about(who: UUID) -> Any:  # noqa: ANN401 - facts of any event
+        return crm.journal.about(who, through=crm.position())
 
-    once = [(r, act_of(f, r)) for f in log for r in reactions(f, about(f.position))]
     crm.reactions().catch_up()
-    again = [(r, act_of(f, r)) for f in log for r in reactions(f, about(f.position))]
+    once, again = (
+        [(r, act_of(fact, r)) for fact in log for r in reactions(fact, about)] for _ in range(2)
+    )
     assert once == again
     assert [r.name for r, _ in once] == [
         "earn points",
@@ -214,3 +216,42 @@ def test_a_reaction_follows_from_its_fact_alone() -> None:
         "reverse a referral",
     ]
     assert len({act.command_id for _, act in once}) == len(once)
+
+
+def test_who_made_a_referral_is_known_to_both_accounts(crm: CRM) -> None:
+    for code, who in (("ada", ADA), ("ben", BEN)):
+        crm.do(register(code), to=who, act=crm.act("ann", effective_at=NOW - timedelta(minutes=3)))
+    for who, card in CARDS.items():
+        before = crm.act("ann", effective_at=NOW - timedelta(minutes=2))
+        crm.do(loyalty.Enrol(customer=who), to=card, act=before)
+    earlier = crm.act("ann", effective_at=NOW - timedelta(minutes=1))
+    crm.do(customer.MakeReferral(referral="r-1", referred_customer=BEN), to=ADA, act=earlier)
+    do(crm, (buy("p-1", 100), BEN))  # before anybody has reacted to the referral
+    crm.reactions().catch_up()
+    assert points(crm) == (500, 1)
+
+
+def answer(kind: Literal["nps", "csat"], score: int) -> customer.AnswerSurvey:
+    return customer.AnswerSurvey(
+        survey=f"{kind} {score}", kind=kind, touchpoint="delivery", scores=(score,)
+    )
+
+
+def test_a_detractor_gets_a_ticket_once_and_others_get_none(crm: CRM) -> None:
+    do(crm, (register("ada"), ADA))
+    for score in (6, 7):
+        do(crm, (answer("nps", score), ADA))
+    do(crm, (answer("csat", 1), ADA))
+    crm.reactions().catch_up()
+    crm.another(checkpoints=MemoryCheckpoints()).reactions().catch_up()
+    opened = [fact.event for fact in crm.history(ADA) if fact.stream.kind == "ticket"]
+    assert opened == [
+        ticket.Opened(
+            customer=ADA,
+            subject="Answered 6 of 10 about delivery",
+            kind="request",
+            channel="survey",
+            category="detractor",
+            severity="normal",
+        )
+    ]
