@@ -171,12 +171,12 @@ def after(pool: Pool, step: Step) -> Pool:
 
 def _instants(pool: Pool, at: datetime) -> list[datetime]:
     """Return when holds lapse, and when points vest that may settle what is owed."""
-    instants = {hold.until for hold in pool.holds}
+    instants = [hold.until for hold in pool.holds]
     if pool.owed:
         since = pool.owed_since
         every = (*pool.lots, *(lot for hold in pool.holds for lot in hold.lots))
-        instants |= {max(lot.vests_at, since) if since else lot.vests_at for lot in every}
-    return sorted(instant for instant in instants if instant <= at)
+        instants += [max(lot.vests_at, since) if since else lot.vests_at for lot in every]
+    return sorted({instant for instant in instants if instant <= at})
 
 
 def _due_at(pool: Pool, instant: datetime) -> Iterator[Step]:

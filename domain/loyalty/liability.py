@@ -41,15 +41,15 @@ def liability(accounts: Iterable[Account], at: datetime) -> Liability:
 
 def next_change_at(account: Account, at: datetime) -> datetime | None:
     """Return when the points of an account change next, if nothing happens (rules.md X12)."""
-    instants = {hold.until for hold in account.holds}
+    instants = [hold.until for hold in account.holds]
     held = [lot for hold in account.holds for lot in hold.lots]
     sent = [lot for one in account.transfers if one.status == "in_transit" for lot in one.lots]
     for lot in (*account.lots, *held, *sent):
-        instants |= {lot.vests_at, lot.expires_at}
+        instants += [lot.vests_at, lot.expires_at]
     if account.forfeits_at is not None:
-        instants.add(account.forfeits_at)
+        instants.append(account.forfeits_at)
     now = _of(account, at)
-    ahead = sorted(instant for instant in instants if at < instant)
+    ahead = sorted({instant for instant in instants if at < instant})
     return next((instant for instant in ahead if _of(account, instant) != now), None)
 
 

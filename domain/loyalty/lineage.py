@@ -17,7 +17,7 @@ Lineage: TypeAlias = Annotated[tuple[UUID, ...], Meta(max_length=100)]
 class NameReferrer(Value, tag="loyalty.name_referrer"):
     """Say who brought this customer along, and who had brought that one, and so on."""
 
-    referrer: UUID
+    referrer: Annotated[UUID, Meta(extra={"ref": "customer"})]
     lineage: Lineage = ()
 
 

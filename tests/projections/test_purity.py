@@ -44,7 +44,7 @@ ATTRIBUTES = {
 ALLOWED = {
     ("domain/calendar.py", "time"): "datetime.time() is midnight, where a business day starts",
     ("domain/calendar.py", "ZoneInfo"): "the zone is a policy; its rules are data of the system",
-    ("domain/act.py", "a set as a field"): "roles are only looked up, and an act is no state",
+    ("domain/customer/receivables.py", "a division into a float"): "of exact fractions",
 }
 
 SET_TYPES = {"set", "frozenset"}

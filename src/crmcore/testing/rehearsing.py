@@ -46,7 +46,7 @@ HOPEFUL = [True] * 7 + [False]  # what may get on, and now and then anything
 AGAIN = [True, False]  # what was refused is tried again, a little otherwise
 HOPELESS = 4  # times that it would have got on elsewhere
 FEW = 5  # kinds of commands that come along
-REHEARSED, ENOUGH, PATIENCE, LATE = 16, 100, 40, 6
+REHEARSED, ENOUGH, PATIENCE, LATE = 16, 100, 30, 6
 
 
 Goal: TypeAlias = tuple[type, type]

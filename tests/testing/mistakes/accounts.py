@@ -25,8 +25,9 @@ from crmcore.testing import History, law
 from crmcore.testing.rulebook import loyalty as laws
 from crmcore.testing.steps import AnyDecider
 from tests.testing.mistakes.port import Mistake
+from tests.testing.planted import SPENDING, among
 
-RULES = loyalty.decider(loyalty.Policy())
+RULES = among(SPENDING, loyalty.decider(loyalty.Policy()))
 AGES = timedelta(days=36_500)
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 

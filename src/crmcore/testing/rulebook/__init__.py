@@ -55,8 +55,6 @@ _EVENTS: Mapping[str, Any] = {
 
 
 def laws_of(decider: AnyDecider) -> tuple[Law, ...]:
-    """Return the laws of the rulebook that a decider is under: whose facts are those of ours."""
-    ours = decider.kind in _EVENTS and set(kinds(decider.events)) == set(
-        kinds(_EVENTS[decider.kind])
-    )
-    return RULEBOOK[decider.kind] if ours else ()
+    """Return the laws of the rulebook that a decider is under: whose facts are among ours."""
+    ours = set(kinds(_EVENTS[decider.kind])) if decider.kind in _EVENTS else set[type]()
+    return RULEBOOK[decider.kind] if ours and ours.issuperset(kinds(decider.events)) else ()
