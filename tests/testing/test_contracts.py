@@ -96,7 +96,7 @@ def test_what_can_never_occur_is_named() -> None:
 
 def test_a_rule_that_can_never_say_no_is_named() -> None:
     lenient = loyalty.decider(Policy(points_min=1))
-    assert vacuous(lenient) == [BelowMinimum]
+    assert BelowMinimum in vacuous(lenient)
     contract(lenient, never=[BelowMinimum])().test_nothing_is_vacuous()
 
 

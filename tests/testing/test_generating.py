@@ -139,7 +139,7 @@ def test_ways_lead_to_all_that_happens_and_nearly_all_that_is_refused() -> None:
         *_, last = cast.repeat(way, cast.past(lambda _: None))
         assert goal in {type(last.command), type(last.rejected), *map(type, last.events)}
     assert {*kinds(cast.decider.events)} <= cast.ways.keys()
-    assert len({*kinds(cast.decider.rejections)} - cast.ways.keys()) <= 1
+    assert len({*kinds(cast.decider.rejections)} - cast.ways.keys()) <= 3
     deep = cast.ways[customer.orders.OrderAccepted]
     assert type(deep[0].command) is customer.Register
     assert len(deep) == 5

@@ -46,7 +46,7 @@ HOPEFUL = [True] * 7 + [False]  # what may get on, and now and then anything
 AGAIN = [True, False]  # what was refused is tried again, a little otherwise
 HOPELESS = 4  # times that it would have got on elsewhere
 FEW = 5  # kinds of commands that come along
-REHEARSED, ENOUGH, PATIENCE, LATE = 16, 100, 30, 6
+REHEARSED, ENOUGH, PATIENCE, LATE = 16, 100, 40, 6
 
 
 Goal: TypeAlias = tuple[type, type]
@@ -154,7 +154,8 @@ class Cast:
             few = self._few(way, random, self._got_on)
             missing = sorted(wanted - {what for _, what in found}, key=lambda what: what.__name__)
             aimed = self._aimed(random.choice(missing), way) if missing else self.kinds
-            among = random.choice([self.kinds, few, aimed, self._remedies(goal) if goal else few])
+            near = self._siblings(random.choice(self.kinds), way)
+            among = random.choice([near, few, aimed, self._remedies(goal) if goal else self.kinds])
             for goal, turns in self._rehearse(way, among, found, random):
                 in_vain = in_vain if goal[1] in {what for _, what in found} else 0
                 found[goal] = self._shortened(goal, turns)
@@ -256,6 +257,11 @@ class Cast:
         words = {subject(field.name) for field in fields(what)} | _name_words(what)
         about = [kind for kind in self.kinds if words & self._words[kind]]
         return tuple(dict.fromkeys([*(type(turn.command) for turn in way), *about])) or self.kinds
+
+    def _siblings(self, kind: type, way: tuple[Turn, ...]) -> tuple[type, ...]:
+        """Return those that are declared in the same module as a kind, and those of a way."""
+        same = (other for other in self.kinds if other.__module__ == kind.__module__)
+        return tuple(dict.fromkeys([*(type(turn.command) for turn in way), *same]))
 
     def _remedies(self, goal: Goal) -> tuple[type, ...]:
         """Return the kind that a goal came of, and those that share a rare word with the outcome.
