@@ -153,8 +153,9 @@ class Cast:
             way = found[goal] if goal else ()
             few = self._few(way, random, self._got_on)
             missing = sorted(wanted - {what for _, what in found}, key=lambda what: what.__name__)
-            aimed = self._aimed(random.choice(missing), way) if missing else self.kinds
-            near = self._siblings(random.choice(self.kinds), way)
+            sought = random.choice(missing or self.kinds)
+            aimed = self._aimed(sought, way) if missing else self.kinds
+            near = self._siblings(random.choice([sought, random.choice(self.kinds)]), way)
             among = random.choice([near, few, aimed, self._remedies(goal) if goal else self.kinds])
             for goal, turns in self._rehearse(way, among, found, random):
                 in_vain = in_vain if goal[1] in {what for _, what in found} else 0
@@ -261,7 +262,7 @@ class Cast:
     def _siblings(self, kind: type, way: tuple[Turn, ...]) -> tuple[type, ...]:
         """Return those that are declared in the same module as a kind, and those of a way."""
         same = (other for other in self.kinds if other.__module__ == kind.__module__)
-        return tuple(dict.fromkeys([*(type(turn.command) for turn in way), *same]))
+        return tuple(dict.fromkeys([*(type(turn.command) for turn in way), *same])) or self.kinds
 
     def _remedies(self, goal: Goal) -> tuple[type, ...]:
         """Return the kind that a goal came of, and those that share a rare word with the outcome.
