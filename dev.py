@@ -37,7 +37,7 @@ QUIET = {
 }
 WORKERS = str((os.cpu_count() or 1) + 1)  # one more than processors: some tests wait for a server
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", WORKERS, "--dist", "worksteal"]
-RULES = ["tests/domain", "tests/projections"]
+RULES = ["tests/domain", "tests/projections", "tests/application"]
 COVERAGE = [PYTHON, "-m", "coverage"]
 MUTATION = [PYTHON, "-m", "tests.mutation"]
 STATIC_CHECKS = {

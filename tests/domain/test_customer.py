@@ -316,6 +316,8 @@ PARTS: tuple[Any, ...] = (
     Register | ownership.Command | access.Command | follow_ups.Command | profile.Command
     | RecordPurchase,
     profile.Command | relationship.Command | evidence.Command | verified.Command | merging.Command,
+    Register | credit.RecordInvestigation | credit.RequestLimit | credit.ApproveLimit
+    | AcceptOrder | Deliver | orders.ChangeOrder,
 )  # fmt: skip
 
 
