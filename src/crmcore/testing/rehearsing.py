@@ -156,6 +156,7 @@ class Cast:
             sought = random.choice(missing or self.kinds)
             aimed = self._aimed(sought, way) if missing else self.kinds
             near = self._siblings(random.choice([sought, random.choice(self.kinds)]), way)
+            near = near if len(self.kinds) > 3 * FEW else self.kinds  # few belong together
             among = random.choice([near, few, aimed, self._remedies(goal) if goal else self.kinds])
             for goal, turns in self._rehearse(way, among, found, random):
                 in_vain = in_vain if goal[1] in {what for _, what in found} else 0
