@@ -1,6 +1,7 @@
 """What a customer owes: invoices, disputes, payments for one, credit notes, write-offs."""
 
 from datetime import date
+from fractions import Fraction
 from itertools import accumulate, pairwise
 from typing import TypeAlias, assert_never
 
@@ -267,7 +268,7 @@ def _revalue(invoice: Invoice, rate: ExchangeRate) -> tuple[Event, ...]:
     """Value what is open by another rate than the one it was valued by before."""
     old = found(invoice.rate, NotConverted(invoice=invoice.name))
     one_currency(invoice.left, replace(invoice.left, currency=rate.currency))
-    left = valued(invoice.left, rate.factor / old.factor)
+    left = valued(invoice.left, Fraction(rate.factor, old.factor))
     left = replace(left, minor=max(1, left.minor))  # what is open stays open until it is settled
     revalued = InvoiceRevalued(invoice=invoice.name, before=invoice.left, left=left, rate=rate)
     return (revalued,) if rate != old else ()

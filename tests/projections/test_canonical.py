@@ -266,7 +266,7 @@ def divided(facts: Facts, into: int) -> list[list[Recorded[Any]]]:
     return parts
 
 
-@pytest.mark.parametrize("into", [2, 5])
+@pytest.mark.parametrize("into", [2, 7])
 def test_parts_that_are_folded_apart_say_what_the_whole_says(whole: Told, into: int) -> None:
     parts = divided(log(), into)
     assert all(parts)

@@ -88,9 +88,7 @@ def test_a_command_names_what_there_is() -> None:
     few = dict.fromkeys({*kinds(LOYALTY.commands)} - {*kinds(SPENDING)}, 0)
     way = cast_of(LOYALTY, weights=few).ways[loyalty.RedemptionReversed]
     asked = [type(turn.command) for turn in way]
-    assert asked[0] is loyalty.Enrol
-    assert asked[-1] is loyalty.ReverseRedemption
-    assert {*asked} == {loyalty.Enrol, loyalty.Earn, loyalty.Redeem, loyalty.ReverseRedemption}
+    assert asked == [loyalty.Enrol, loyalty.Earn, loyalty.Redeem, loyalty.ReverseRedemption]
 
 
 def test_weights_leave_commands_out() -> None:
@@ -141,7 +139,7 @@ def test_ways_lead_to_all_that_happens_and_nearly_all_that_is_refused() -> None:
         *_, last = cast.repeat(way, cast.past(lambda _: None))
         assert goal in {type(last.command), type(last.rejected), *map(type, last.events)}
     assert {*kinds(cast.decider.events)} <= cast.ways.keys()
-    assert len({*kinds(cast.decider.rejections)} - cast.ways.keys()) <= 3
+    assert len({*kinds(cast.decider.rejections)} - cast.ways.keys()) <= 1
     deep = cast.ways[customer.orders.OrderAccepted]
     assert type(deep[0].command) is customer.Register
     assert len(deep) == 5

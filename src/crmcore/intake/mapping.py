@@ -19,6 +19,7 @@ FieldType: TypeAlias = Literal[
 ]
 DATE_MAX = 100
 MAPPING_BYTES_MAX = 50_000
+NAME_SHOWN_MAX = 80
 KINDS = ("customer", "opportunity", "ticket", "loyalty")
 
 
@@ -151,11 +152,16 @@ def load_mapping(name: str) -> Mapping:
         return Mapping.model_validate(_parsed(path))
     except OSError as error:
         known = ", ".join(ready_mappings())
-        raise InvalidFile(f"there is no mapping {name[:80]!r}; ready ones are {known}") from error
+        raise InvalidFile(f"there is no mapping {_cut(name)!r}; ready ones are {known}") from error
     except ValidationError as error:
-        raise InvalidFile(f"mapping {name[:80]}: {_first(error)}") from error
+        raise InvalidFile(f"mapping {_cut(name)}: {_first(error)}") from error
     except ValueError as error:
-        raise InvalidFile(f"mapping {name[:80]}: {error}") from error
+        raise InvalidFile(f"mapping {_cut(name)}: {error}") from error
+
+
+def _cut(name: str) -> str:
+    """Return a name as an error shows it: of a long path its end, which tells the file."""
+    return name if len(name) <= NAME_SHOWN_MAX else f"...{name[3 - NAME_SHOWN_MAX :]}"
 
 
 def _parsed(path: Traversable) -> dict[str, Any]:
