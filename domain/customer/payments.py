@@ -251,7 +251,7 @@ def _is_reversed(payment: Payment, event: PaymentReversed) -> bool:
 
 
 def _share(invoices: Invoices, name: str, minor: int) -> tuple[Share, ...]:
-    due = next((invoice.due_on for invoice in invoices if invoice.name == name), None)
+    due = next((one.due_on for one in reversed(invoices) if one.name == name), None)
     return () if due is None else (Share(invoice=name, minor=minor, due_on=due),)
 
 
@@ -283,7 +283,15 @@ def _remembered(payments: Payments) -> Payments:
     """
     if len(payments) <= REMEMBERED_MAX:
         return payments
+    # One for a single invoice is done: it settles that wholly, and has no day on which it clears.
+    if not any(p.clears_on for p in payments):
+        return payments[-REMEMBERED_MAX:]
     today = max((p.received_on for p in payments if p.received_on), default=date.min)
-    done = [n for n, p in enumerate(payments) if p.left.minor <= 0 and p.has_cleared(today)]
-    gone = done[:-REMEMBERED_MAX]
-    return tuple(payment for n, payment in enumerate(payments) if n not in gone)
+    done = [n for n, p in enumerate(payments) if p.clears_on is None or _is_done(p, today)]
+    for place in reversed(done[:-REMEMBERED_MAX]):
+        payments = (*payments[:place], *payments[place + 1 :])
+    return payments
+
+
+def _is_done(payment: Payment, today: date) -> bool:
+    return payment.left.minor <= 0 and payment.has_cleared(today)

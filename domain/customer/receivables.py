@@ -302,12 +302,15 @@ def left_after(invoices: Invoices, name: str, amount: Money) -> Money:
 
 def reduced(invoices: Invoices, name: str, minor: int) -> Invoices:
     """Return the invoices after a payment; of the settled the latest REMEMBERED_MAX stay."""
-    after = [
-        replace(i, left=replace(i.left, minor=max(0, i.left.minor - minor)))
-        if i.name == name
-        else i
-        for i in invoices
-    ]
-    paid = [invoice for invoice in after if not invoice.is_open]
-    gone = {invoice.name for invoice in paid[:-REMEMBERED_MAX]}
-    return tuple(invoice for invoice in after if invoice.name not in gone)
+    after = tuple([_less(i, minor) if i.name == name else i for i in invoices])
+    if len(after) <= REMEMBERED_MAX:
+        return after
+    paid = [place for place, invoice in enumerate(after) if invoice.left.minor <= 0]
+    for place in reversed(paid[:-REMEMBERED_MAX]):
+        after = (*after[:place], *after[place + 1 :])
+    return after
+
+
+def _less(invoice: Invoice, minor: int) -> Invoice:
+    left = max(0, invoice.left.minor - minor)
+    return replace(invoice, left=replace(invoice.left, minor=left))
