@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Any
+from fractions import Fraction
+from typing import Any, get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,7 +62,8 @@ def usd(cents: int) -> Money:
 
 
 FEW: Overrides = {"hold": ["h"], "currency": ["USD", "USD", "USD", "EUR"]}
-HISTORIES = histories(CUSTOMER, overrides=FEW)
+APART = dict.fromkeys(get_args(merging.Command), 0)  # who is absorbed trades no more
+HISTORIES = histories(CUSTOMER, overrides=FEW, weights=APART)
 
 
 # A second opinion: every sentence about exposure and limits read off the facts so far
@@ -90,10 +92,16 @@ def pays_cash(past: Sequence[Event]) -> bool:
     return isinstance(terms, CashBeforeDelivery)
 
 
+def worth(command: AcceptOrder) -> int:
+    """What an order comes to in the currency of the account, half a unit to the even one."""
+    rate, minor = command.rate, command.amount.minor
+    return minor if rate is None else round(Fraction(minor * rate.numerator, rate.denominator))
+
+
 def plain_yes(past: Sequence[Event], command: AcceptOrder, today: date) -> bool:
     """Whether an order is accepted (rules.md CR5), with 10 percent of tolerance."""
     ledger = books_of(past)
-    limit, minor = ledger.limit(today), command.amount.minor
+    limit, minor = ledger.limit(today), worth(command)
     known = command.order in ledger.ordered or minor <= 0
     if standing_of(past) is not profile.Reactivated or known or pays_cash(past):
         return False

@@ -245,6 +245,7 @@ def be_forked(do: Work, writing: int) -> NoReturn:
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        os.environ["CRMCORE_REHEARSALS"] = ""  # what was rehearsed with other rules says nothing
         do(tell)
         status = 0
     except BaseException:  # noqa: BLE001 - whatever it is, a fork must not go on as its parent

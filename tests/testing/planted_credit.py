@@ -22,6 +22,10 @@ from tests.testing.planted import (
 )
 
 POLICY = customer.Policy()
+RAISING = (
+    customer.Register | customer.RecordInvestigation | customer.RequestLimit
+    | customer.ApproveLimit | customer.AcceptOrder | customer.ChangeOrder
+)  # fmt: skip
 
 
 def _counts_deliveries_twice(known: customer.Customer, event: Any) -> customer.Customer:  # noqa: ANN401 - any event
@@ -95,7 +99,7 @@ PLANTED_CREDIT: Sequence[Planted] = (
     Planted(
         "raises orders above the limit",
         "CR6",
-        among(SELLING | customer.ChangeOrder, deciding(CUSTOMER, _raises_unchecked)),
+        among(RAISING, deciding(CUSTOMER, _raises_unchecked)),
         6,
     ),
     Planted(

@@ -22,6 +22,7 @@ from crmcore.testing.deriving import SAMPLES, Overrides, fits, integer_bounds, o
 from crmcore.testing.instants import Edge
 
 NUMBERS = (1, 2, 3, 5, 7, 10, 20, 37, 99, 100, 101, 250, 999, 1_000, 5_000, 12_345, 0, -1)
+PARTS = ((1, 0), (1, 0), (1, -1), (1, 1), (2, 0), (10, 0))  # of a number, and one more or less
 DAYS = (0, 1, 7, 30, 365, -1, -30)
 BACK = (0, 0, 0, 0, 1, 1, 2, 3)  # how many names ago
 REMEMBERED = 8
@@ -253,8 +254,8 @@ def _numbers(info: mi.IntType, name: str, overrides: Overrides) -> Maker:
     plain = [number for number in NUMBERS if low <= number <= high] or [low]
 
     def near(dice: Dice, past: Past) -> int:
-        seen, more = past.seen[name] or plain, dice.pick((0, 0, -1, 1))
-        return max(low, min(high, seen[-1 - dice.pick((0, 1, 2)) % len(seen)] + more))
+        seen, (part, more) = past.seen[name] or plain, dice.pick(PARTS)
+        return max(low, min(high, seen[-1 - dice.pick((0, 1, 2)) % len(seen)] // part + more))
 
     drawn = _drawn(of(info, overrides))
     return _one_of([*[_sampled(plain)] * 8, *[near] * 6, _sampled((low, high)), drawn])

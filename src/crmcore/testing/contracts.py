@@ -12,7 +12,8 @@ from crmcore.testing.deriving import PHASES
 from crmcore.testing.generating import STEPS, histories, samples
 from crmcore.testing.laws import LAWS, Law, check, occurred
 from crmcore.testing.living import History, declared
-from crmcore.testing.rehearsing import Drawn, cast_of
+from crmcore.testing.playing import Drawn
+from crmcore.testing.rehearsing import cast_of
 from crmcore.testing.rulebook import laws_of
 from crmcore.testing.shortening import shortened
 from crmcore.testing.steps import AnyDecider

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from crmcore.testing.binding import Dice, Past
 from crmcore.testing.living import History
 from crmcore.testing.ordering import RIVALS_MAX, Race, Rival
-from crmcore.testing.rehearsing import EMPTY, SLOT_BYTES, Cast, Drawn, cast_of, not_drawn
+from crmcore.testing.playing import EMPTY, SLOT_BYTES, Drawn, not_drawn
+from crmcore.testing.rehearsing import Cast, cast_of
 from crmcore.testing.steps import AnyDecider, Step
 
 STEPS, FEW_STEPS = 30, 8
@@ -126,7 +127,7 @@ class _Begun(NamedTuple):
 
 def _begun(cast: Cast, steps: int, draw: Callable[..., Any]) -> _Begun:
     """Draw a history of at most so many steps."""
-    opening = draw(st.sampled_from(cast.openings))
+    opening = cast.opening(draw)
     past = cast.past(draw)
     company = cast.company(opening, draw(COMPANY))
     kept = draw(st.tuples(*repeat(SLOT, min(steps, len(opening)))))

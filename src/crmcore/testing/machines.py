@@ -15,7 +15,8 @@ from crmcore.testing.contracts import Model, agrees_with, violated
 from crmcore.testing.generating import COMPANY, SLOT
 from crmcore.testing.laws import LAWS, Law
 from crmcore.testing.living import History, take
-from crmcore.testing.rehearsing import Cast, Drawn, cast_of
+from crmcore.testing.playing import Drawn
+from crmcore.testing.rehearsing import Cast, cast_of
 from crmcore.testing.steps import AnyDecider, Step, Turn
 from crmcore.testing.storing import OpenCRM, Subject, stored_alike
 
@@ -121,7 +122,7 @@ def _behind(events: tuple[Any, ...], model: Model) -> Model:
 def _opening(draw: Callable[..., Any]) -> list[Turn]:
     """Return what a history begins with, some commands of it left out."""
     lived: _Lived = draw(st.runner()).lived
-    opening = draw(st.sampled_from(lived.cast.openings))
+    opening = lived.cast.opening(draw)
     kept = [draw(SLOT) for _ in opening]
     lived.kinds = lived.cast.company(opening, draw(COMPANY))
     lived.past = lived.cast.past(draw)

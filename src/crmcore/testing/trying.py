@@ -12,7 +12,7 @@ from crmcore.testing.deriving import PHASES
 from crmcore.testing.generating import STEPS, histories
 from crmcore.testing.laws import Law, occurred
 from crmcore.testing.living import History, declared
-from crmcore.testing.rehearsing import Drawn
+from crmcore.testing.playing import Drawn
 from crmcore.testing.steps import AnyDecider
 
 EXAMPLES = 200

@@ -12,8 +12,8 @@ from hypothesis.strategies import SearchStrategy
 from crmcore.domain.recorded import Recorded
 from crmcore.testing.generating import histories
 from crmcore.testing.living import History
+from crmcore.testing.playing import Drawn
 from crmcore.testing.recording import Log, Streams, log_of, named, turns
-from crmcore.testing.rehearsing import Drawn
 from crmcore.testing.steps import AnyDecider
 
 STEPS = 12
