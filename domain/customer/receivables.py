@@ -159,7 +159,7 @@ Event: TypeAlias = InvoiceIssued | InvoiceDisputed | DisputeResolved | InvoiceRe
 
 
 class NameTaken(Rejection):
-    """Orders and invoices have names of their own."""
+    """What is named from outside has a name of its own, under which one thing is said (X4)."""
 
     name: str
 

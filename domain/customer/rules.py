@@ -27,6 +27,7 @@ from crmcore.domain.customer import (
     relationship,
     releases,
     reminders,
+    said,
     sales,
     verified,
 )
@@ -94,6 +95,8 @@ def decide(
     """Return what happens when this command meets this customer."""
     require(customer.profile.is_registered or isinstance(command, Register), NotRegistered())
     merging.require_own(customer.merges, command)
+    if said.is_repeated(command, customer.said):
+        return ()
     if isinstance(command, ownership.Command | access.Command | follow_ups.Command):
         return _decide_on_care(command, customer, act, owning)
     if isinstance(command, verified.Command | merging.Command):
@@ -226,7 +229,10 @@ def _require_one_currency(amount: Money, customer: Customer, day: date) -> None:
 
 def evolve(customer: Customer, event: Event) -> Customer:
     """Return the customer after a fact. No rules here: what happened, happened."""
-    return _EVOLVE[type(event)](customer, event)
+    after = _EVOLVE[type(event)](customer, event)
+    if isinstance(event, said.Event):
+        return replace(after, said=said.evolve(after.said, event))
+    return after
 
 
 def _bought(customer: Customer, event: sales.Event) -> Customer:

@@ -17,6 +17,7 @@ from crmcore.domain.customer.ownership import Ownership
 from crmcore.domain.customer.profile import Profile, Status
 from crmcore.domain.customer.relationship import Relationship
 from crmcore.domain.customer.releases import Releases
+from crmcore.domain.customer.said import Said
 from crmcore.domain.customer.sales import Purchases
 from crmcore.domain.customer.tax_id import TaxId
 from crmcore.domain.customer.terms import CashBeforeDelivery
@@ -42,6 +43,7 @@ class Customer(Value):
     releases: Releases = Releases()
     relationship: Relationship = Relationship()
     evidence: Evidence = ()
+    said: Said = ()
 
     @property
     def status(self) -> Status | Literal["merged"]:

@@ -43,6 +43,7 @@ from crmcore.domain.customer import (
 )
 from crmcore.domain.customer.acceptance import OnHold, exposure_of
 from crmcore.domain.customer.profile import NotActive
+from crmcore.domain.customer.receivables import NameTaken
 from crmcore.domain.customer.terms import CashBeforeDelivery
 from crmcore.domain.money import Money
 from crmcore.testing import History, Step, histories, take
@@ -278,6 +279,34 @@ def test_saying_the_same_again_changes_nothing(history: History) -> None:
         if step.events and isinstance(step.command, once):
             again = take(CUSTOMER, step.after, step.command, step.act)
             assert (again.events, again.rejected) == ((), None)
+
+
+NAMED = (
+    customer.AcceptOrder, customer.Deliver, customer.IssueInvoice, customer.ReceivePayment,
+    customer.ReceiveOnAccount, customer.CreditAccount, customer.ReversePayment,
+    customer.RequestLimit, customer.PledgeSecurity,
+)  # fmt: skip
+
+
+@given(HISTORIES)
+def test_x4_what_is_named_is_said_once(history: History) -> None:
+    """Later, by others and whatever came between: the same is nothing new, and nothing else is."""
+    for step in history.steps:
+        if not step.events or not isinstance(step.command, NAMED):
+            continue
+        again = take(CUSTOMER, history.state, step.command, replace(step.act, by="who retries"))
+        assert (again.events, again.rejected) == ((), None)
+        for name in {"amount", "reason", "bounced"} & {*step.command.__struct_fields__}:
+            said = getattr(step.command, name)
+            other = {
+                "amount": Money(minor=7, currency="USD"),
+                "reason": f"not {said}"[:99],
+                "bounced": not said,
+            }
+            if other[name] != said:
+                changed = replace(step.command, **{name: other[name]})
+                refused = take(CUSTOMER, history.state, changed, step.act)
+                assert isinstance(refused.rejected, NameTaken)
 
 
 # The laws of an account, each told from the facts alone

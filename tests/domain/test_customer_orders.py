@@ -70,12 +70,12 @@ def accepted(name: str, cents: int, exposure: int | None = None) -> OrderAccepte
     return OrderAccepted(order=name, amount=usd(cents), exposure=owed, limit=usd(1_000))
 
 
-def delivered(cents: int, name: str = "o-1") -> DeliveryRecorded:
-    return DeliveryRecorded(order=name, delivery="d-1", amount=usd(cents))
+def delivered(cents: int, name: str = "o-1", delivery: str = "d-1") -> DeliveryRecorded:
+    return DeliveryRecorded(order=name, delivery=delivery, amount=usd(cents))
 
 
-def deliver(cents: int, name: str = "o-1") -> Deliver:
-    return Deliver(order=name, delivery="d-1", amount=usd(cents))
+def deliver(cents: int, name: str = "o-1", delivery: str = "d-1") -> Deliver:
+    return Deliver(order=name, delivery=delivery, amount=usd(cents))
 
 
 def invoiced(cents: int, name: str = "i-1", order: str = "o-1") -> InvoiceIssued:
@@ -115,9 +115,9 @@ def test_regression_8_a_delivery_is_not_counted_on_top_of_its_order() -> None:
 
 def test_nobody_gets_more_than_was_ordered() -> None:
     partly = KNOWN.given(accepted("o-1", 100), delivered(60))
-    partly.when(deliver(41)).rejected(TooMuchDelivered(left=usd(40)))
-    partly.when(deliver(0)).rejected(NotPositive(amount=usd(0)))
-    partly.when(deliver(40)).then(delivered(40))
+    partly.when(deliver(41, delivery="d-2")).rejected(TooMuchDelivered(left=usd(40)))
+    partly.when(deliver(0, delivery="d-2")).rejected(NotPositive(amount=usd(0)))
+    partly.when(deliver(40, delivery="d-2")).then(delivered(40, delivery="d-2"))
     euros = Deliver(order="o-1", delivery="d-2", amount=Money(minor=1, currency="EUR"))
     partly.when(euros).rejected(CurrencyMismatch)
     KNOWN.when(deliver(1)).rejected(UnknownOrder(order="o-1"))
@@ -214,7 +214,7 @@ def test_the_latest_hundred_closed_orders_are_remembered() -> None:
     many = KNOWN.given(*closing)
     assert len(many.state.closed_orders) == REMEMBERED_MAX == 100
     many.when(ReopenOrder(order="o-0")).rejected(NotClosed(order="o-0"))
-    many.when(AcceptOrder(order="o-1", amount=usd(1))).rejected(NameTaken(name="o-1"))
+    many.when(AcceptOrder(order="o-1", amount=usd(2))).rejected(NameTaken(name="o-1"))
     many.when(ReopenOrder(order="o-1")).then(
         OrderReopened(order="o-1", amount=usd(1), exposure=usd(1), limit=usd(1_000))
     )

@@ -39,7 +39,7 @@ def billed(name: str, cents: int) -> customer.IssueInvoice:
 
 
 def received(name: str, cents: int) -> customer.ReceivePayment:
-    return customer.ReceivePayment(payment=f"p-{name}", invoice=name, amount=usd(cents))
+    return customer.ReceivePayment(payment=f"p-{name}-{cents}", invoice=name, amount=usd(cents))
 
 
 def asked_for(subject: str) -> ticket.Open:
