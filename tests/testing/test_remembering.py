@@ -141,3 +141,12 @@ def test_it_lies_beside_what_hypothesis_keeps(place: Path, monkeypatch: pytest.M
     monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(place / "there"))
     assert Cast(RULES).ways
     assert (place / "there" / "crmcore").is_dir()
+
+
+def test_a_place_that_cannot_be_written_to_is_no_matter(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "a file").touch()
+    monkeypatch.setenv("CRMCORE_REHEARSALS", str(place / "a file" / "kept"))
+    assert Cast(RULES).ways
+    assert kept(RULES) is None
