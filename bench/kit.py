@@ -64,6 +64,7 @@ class Found(NamedTuple):
 
 def main() -> None:
     """Print what is found, and how histories are made."""
+    os.environ["CRMCORE_REHEARSALS"] = ""  # each rehearsal is timed
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -154,7 +155,6 @@ def as_row(bug: Sought, found: Found) -> dict[str, Any]:
 
 def made(decider: AnyDecider, number: int) -> dict[str, Any]:
     """Return how fast histories of a decider are made, and what is in them."""
-    os.environ["CRMCORE_REHEARSALS"] = ""
     began = process_time()
     cast = Cast(decider)
     ways = cast.ways

@@ -154,7 +154,9 @@ def test_x4_a_request_that_was_refused_is_not_made_again() -> None:
     asked = KNOWN.when(ask, at=AT).when(customer.WithdrawRequest(request="r-2"))
     asked.when(ask).nothing()
     assert asked.state.credit.open_request is None
-    asked.when(RequestLimit(request="r-3", amount=usd(7)))
+    again = asked.when(RequestLimit(request="r-3", amount=usd(7))).state.credit.open_request
+    assert again is not None
+    assert again.request == "r-3"
 
 
 def test_x4_of_what_was_said_the_latest_hundred_are_remembered() -> None:

@@ -256,7 +256,7 @@ def test_columns_at_fixed_places_are_cut_there(tmp_path: Path) -> None:
         ('to = "customer"', 'to = "nobody"', "there is no field 'nobody'"),
         ('to = "customer"', 'to = "day"', "field 'day' is of another aggregate"),
         ('on = "day"', 'on = "who"', "field 'who' is no date"),
-        ('source = "shop"', "source = shop", "mapping.toml: "),
+        ('source = "shop"', "source = shop", "mapping.toml: Invalid value (at line 2"),
         ('about = "till"', 'about = "till"\nfoo = 1', "foo: Extra inputs are not permitted"),
         ('about = "till"', 'about = "till"\nfile = { format = "fixed" }', "a fixed layout names"),
         ('about = "till"',

@@ -1,6 +1,7 @@
 """A rehearsal is kept, found again exactly where it would lead to the same, and tried first."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,17 @@ RULES: AnyDecider = replace(loyalty.decider(loyalty.Policy()), commands=SPENDING
 
 class Local(Value):
     """Nothing that the rules declare."""
+
+
+class Other(Value):
+    """Nothing that tells it from another."""
+
+
+def enclosing_itself() -> Callable[..., Any]:
+    def decide(*asked: Any) -> Any:  # noqa: ANN401 - of any rules
+        return decide(*asked[1:]) if len(asked) > 3 else ()
+
+    return decide
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +119,8 @@ def test_what_cannot_be_told_is_not_kept(place: Path) -> None:
     assert key(RULES, overrides={"points": st.integers(1, 9)}) is None
     assert key(replace(RULES, events=Another)) is None
     assert key(replace(RULES, initial=object())) is None
+    assert key(replace(RULES, decide=enclosing_itself())) is None
+    assert key(replace(RULES, commands=Local | Other)) is None  # which of them is told by no tag
     assert not (place / "kept").exists()
 
 

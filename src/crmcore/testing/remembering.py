@@ -9,6 +9,7 @@ is tried before it is believed, and may be deleted at any time.
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -63,7 +64,7 @@ class Memory(NamedTuple):
         for data in self.kept.fetch(self.key):
             try:
                 ways, learned = self._read(msgspec.msgpack.decode(data, type=_Kept))
-            except (msgspec.MsgspecError, KeyError):
+            except (msgspec.MsgspecError, KeyError):  # it is damaged
                 continue
             if all(self._leads(turns, what) for what, turns in ways.items()):
                 return ways, learned
@@ -72,8 +73,11 @@ class Memory(NamedTuple):
     def keep(self, ways: Ways, learned: Learned) -> None:
         """Keep what was found, unless it is something that the decider does not declare."""
         names = {kind: _name(kind) for kind in declared(self.decider)}
-        if not ways.keys() <= names.keys():
-            return
+        if ways.keys() <= names.keys():
+            with suppress(TypeError, OverflowError):  # commands of what cannot be written
+                self.kept.save(self.key, self._written(ways, learned, names))
+
+    def _written(self, ways: Ways, learned: Learned, names: Mapping[type, str]) -> bytes:
         encode = msgspec.msgpack.encode
         rehearsal = _Kept(
             ways=[
@@ -89,7 +93,7 @@ class Memory(NamedTuple):
                 if kinds
             ],
         )
-        self.kept.save(self.key, encode(rehearsal))
+        return encode(rehearsal)
 
     def _read(self, kept: _Kept) -> tuple[Ways, Learned]:
         kinds = {_name(kind): kind for kind in declared(self.decider)}
@@ -119,8 +123,10 @@ def memory_of(decider: AnyDecider, drawn: Mapping[str, Any]) -> Memory | None:
     beside = Path(os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY", ".hypothesis"), "crmcore")
     folder = os.environ.get("CRMCORE_REHEARSALS", str(beside))
     try:
+        msgspec.msgpack.Decoder(decider.commands)
         key = _digest(decider, drawn) if folder else None
-    except _UntoldError:
+    # Commands that cannot be read back, a function that encloses itself, one that is not there yet.
+    except (_UntoldError, TypeError, RecursionError, ValueError):
         return None
     return Memory(decider, DirectoryBasedExampleDatabase(folder), key) if key else None
 
