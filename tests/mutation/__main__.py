@@ -3,7 +3,6 @@
 python3 dev.py mutate                functions that changed, mutants that live without a reason
 python3 dev.py mutate MODULE...      all of these modules, such as domain/lots.py
 python3 dev.py mutate --all          all of all modules
-python3 dev.py mutate --quick        functions that changed, by the tests of their own modules only
 python3 dev.py mutate --check        what must hold before a commit: is the record true?
 
 Interrupted, it goes on where it was: what it found is in .mutation/ until the rules change.
@@ -14,7 +13,6 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -39,8 +37,6 @@ def main(arguments: list[str]) -> int:
     record = records.read()
     if arguments == ["--check"]:
         return with_tests(lambda tests: check(tests, record))
-    if arguments == ["--quick"]:
-        return with_tests(lambda tests: quick(tests, record))
     if arguments == ["--all"]:
         return with_tests(lambda tests: campaign(tests, record, mutants_of(all_functions())))
     if not arguments:
@@ -121,27 +117,6 @@ def campaign(tests: Tests, record: Record, mutants: Mapping[Mutation, range]) ->
     return told(after, killers, (time.monotonic() - began) / 60)
 
 
-def quick(tests: Tests, record: Record) -> int:
-    """Run mutants of what changed against the tests that are near; what they leave is open.
-
-    Interrupted, it records what was found by then.
-    """
-    progress, stale = Progress(), set(records.stale(record, tests.items))
-    mutants = [one for one in mutants_of(all_functions()) if one[:2] in stale]
-    killers = {one: by for one, by in progress.killers.items() if one[:2] in stale and by}
-    likely = [(one, hints(tests, record, one)) for one in mutants if one not in progress.killers]
-    say(f"{len(mutants)} mutants, {len(mutants) - len(likely)} of them done before")
-    with suppress(KeyboardInterrupt):
-        for mutant, by in counted(tests.kill(likely, {}), len(likely)):
-            progress.killed(mutant, by)
-            if by is not None:
-                killers[mutant] = by
-    after = records.updated(record, killers)
-    records.write(after)
-    say(f"{len(killers)} of {len(mutants)} mutants are killed by the tests of their own modules")
-    return 0
-
-
 def told(record: Record, killers: Mapping[Mutation, str | None], minutes: float) -> int:
     """Say what came of a campaign; return the exit status."""
     lived = [mutant for mutant, by in killers.items() if by is None]
@@ -165,25 +140,9 @@ def mutants_of(chosen: Iterable[Key]) -> dict[Mutation, range]:
 
 
 def hints(tests: Tests, record: Record, mutant: Mutation) -> list[str]:
-    """Return the tests that are likely to kill a mutant, as they killed others of its function.
-
-    Of a function that is not known, those of the modules that are called most like its own.
-    """
+    """Return the tests that killed others of its function, the most deadly first."""
     entry = record.entries.get(mutant[:2])
-    known = [name for name in entry.by if name in tests.items] if entry else []
-    return known or list(namesakes(tests, mutant[0]))
-
-
-def namesakes(tests: Tests, module: str) -> Iterator[str]:
-    """Yield the tests of the modules whose names share most words with this one."""
-    words = set(Path(module).with_suffix("").parts[1:])
-    alike = {name: len(words & set(stem(name).split("_"))) for name in tests.items}
-    most = max(alike.values(), default=0)
-    yield from (name for name, shared in alike.items() if shared == most > 0)
-
-
-def stem(test: str) -> str:
-    return Path(test.partition("::")[0]).stem
+    return [name for name in entry.by if name in tests.items] if entry else []
 
 
 def order(module: str, at: range, reach: Mapping[str, Reach], hinted: Sequence[str]) -> list[str]:

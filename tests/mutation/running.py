@@ -33,6 +33,7 @@ APART = {
     "test_instants_stated_in_any_zone_give_the_same_bytes",
 }
 PROCESSES = 2
+SLOW_S = 6.0  # a test that takes more of a processor is not asked: a mistake is to be seen sooner
 TIMES_MAX, SPARE_S = 10, 3  # the processor time that a test may take with a mutant
 SECONDS_MOST = 2  # what a test is taken to need as long as nobody measured it
 MEMORY_BYTES_MAX = 4 << 30
@@ -60,7 +61,10 @@ class Tests:
         self.renewed: set[str] = set()
 
     def reach(self, names: Iterable[str]) -> Iterator[tuple[str, Reach | None]]:
-        """Yield what each test reaches, each alone in a fork; None if it fails."""
+        """Yield what each test reaches, each alone in a fork; None if it fails.
+
+        Of a slow test it is nothing.
+        """
         for name, said in parallel((name, partial(self._reach, name)) for name in names):
             yield name, Reach(*said) if said else None
 
@@ -84,10 +88,13 @@ class Tests:
         watch = coverage.Coverage(data_file=None, config_file=False, include=include)
         forget()
         watch.set_option("run:disable_warnings", ["no-data-collected"])
+        tell(Reach(SLOW_S, {}))
+        signal.setitimer(signal.ITIMER_PROF, SLOW_S)  # what goes beyond it ends the fork
         began = time.process_time()
         watch.start()
         failed = self._fails(name, None)
         watch.stop()
+        signal.setitimer(signal.ITIMER_PROF, 0)
         took, data = time.process_time() - began, watch.get_data()
         files = {file: data.lines(file) for file in data.measured_files()}
         lines = {Path(file).relative_to(ROOT).as_posix(): found for file, found in files.items()}

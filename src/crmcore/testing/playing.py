@@ -40,6 +40,7 @@ COMERS = [(by, has_roles) for has_roles in (True, True, True, False) for by in A
 HOPEFUL = [True] * 7 + [False]  # what may get on, and now and then anything
 AGAIN = [True, False]  # what was refused is tried again, a little otherwise
 HOPELESS = 3  # times that it would have got on elsewhere
+CHANCE = 0.003  # or less: that it got on elsewhere only
 
 Look: TypeAlias = tuple[int, bool | int | str | None]
 """What is seen of a state in one place: the number of the place, and what is there."""
@@ -110,6 +111,17 @@ class Learned:
         for one in told:
             is_hopeless = one not in welcome and tried[one] * share >= HOPELESS
             (set.add if is_hopeless else set.discard)(self.hopeless[one], kind)
+
+    def settle(self) -> None:
+        """Take for hopeless whatever got on elsewhere only, if that is not likely to be chance.
+
+        Sooner it would keep the search from what is refused seldom.
+        """
+        for kind, tried in self._looked.items():
+            for one in tried.keys() - self._welcome[kind]:
+                elsewhere = 1 - tried[one] / self.tried[kind]
+                if elsewhere ** self.got_on[kind] <= CHANCE:
+                    self.hopeless[one].add(kind)
 
 
 class Player:

@@ -75,6 +75,7 @@ class Cast(Player):
             ways, self.learned = recalled
             return ways
         ways = self._found()
+        self.learned.settle()
         if memory:
             memory.keep(ways, self.learned)
         return ways
