@@ -65,6 +65,7 @@ class IssueCreditNote(Value, tag="customer.issue_credit_note"):
     invoice: Ref
     amount: Money
     reason: Note
+    credit_note: Ref | None = None
 
 
 class WriteOff(Value, tag="customer.write_off"):
@@ -132,13 +133,14 @@ class PaymentReceived(Value, tag="customer.payment_received"):
     left: Money
 
 
-class CreditNoteIssued(Value, tag="customer.credit_note_issued"):
+class CreditNoteIssued(Value, tag="customer.credit_note_issued", omit_defaults=True):
     """Part of an invoice was taken back, which leaves this much open."""
 
     invoice: Ref
     amount: Money
     left: Money
     reason: Note
+    credit_note: Ref | None = None
 
 
 class InvoiceWrittenOff(Value, tag="customer.invoice_written_off"):
@@ -212,9 +214,12 @@ def decide(
         case ResolveDispute(invoice=name, outcome=outcome):
             require(open_invoice(invoices, name).disputed, NotDisputed(invoice=name))
             return (DisputeResolved(invoice=name, outcome=outcome),)
-        case IssueCreditNote(invoice=name, amount=amount, reason=reason):
+        case IssueCreditNote(invoice=name, amount=amount, reason=reason, credit_note=note):
             left = left_after(invoices, name, amount)
-            return (CreditNoteIssued(invoice=name, amount=amount, left=left, reason=reason),)
+            issued = CreditNoteIssued(
+                invoice=name, amount=amount, left=left, reason=reason, credit_note=note
+            )
+            return (issued,)
         case WriteOff(invoice=name, amount=amount, reason=reason):
             require_authority(act, amount, policy)
             left = left_after(invoices, name, amount)

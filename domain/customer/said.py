@@ -1,7 +1,8 @@
 """What was said under a name: once more the same is nothing new, anything else is refused (X4).
 
-Orders, deliveries, invoices, payments, requests and securities are named from outside, and whoever
-names them may send them again. Of what was recorded under a name the latest facts are kept.
+Orders, deliveries, invoices, payments, credit notes, requests and securities have names from
+outside, and whoever names them may send them again. Of what was recorded under a name the latest
+facts are kept.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,9 @@ from crmcore.domain.customer.payments import (
     ReversePayment,
 )
 from crmcore.domain.customer.receivables import (
+    CreditNoteIssued,
     InvoiceIssued,
+    IssueCreditNote,
     IssueInvoice,
     NameTaken,
     PaymentReceived,
@@ -33,7 +36,7 @@ from crmcore.domain.value import require
 
 Event: TypeAlias = (
     OrderAccepted | DeliveryRecorded | InvoiceIssued | PaymentReceived | MoneyReceived
-    | AccountCredited | PaymentReversed | CreditLimitRequested | SecurityPledged
+    | CreditNoteIssued | AccountCredited | PaymentReversed | CreditLimitRequested | SecurityPledged
 )  # fmt: skip
 Said: TypeAlias = tuple[Event, ...]  # the latest REMEMBERED_MAX
 
@@ -43,6 +46,7 @@ _NAMED: Mapping[type, tuple[type, tuple[str, ...]]] = {
     Deliver: (DeliveryRecorded, ("order", "delivery")),
     IssueInvoice: (InvoiceIssued, ("invoice",)),
     ReceivePayment: (PaymentReceived, ("invoice", "payment")),
+    IssueCreditNote: (CreditNoteIssued, ("invoice", "credit_note")),
     ReceiveOnAccount: (MoneyReceived, ("payment",)),
     CreditAccount: (AccountCredited, ("payment",)),
     ReversePayment: (PaymentReversed, ("payment",)),
@@ -63,7 +67,9 @@ def is_repeated(command: object, said: Said) -> bool:
 
 
 def evolve(said: Said, event: Event) -> Said:
-    """Return what was said after a fact."""
+    """Return what was said after a fact; one without a name is not kept."""
+    if isinstance(event, CreditNoteIssued) and event.credit_note is None:
+        return said
     return (*said[1 - REMEMBERED_MAX :], event)
 
 

@@ -3,12 +3,14 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from crmcore.domain import customer
 from crmcore.domain.customer import (
     AcceptOrder,
     CreditAccount,
     Deliver,
+    IssueCreditNote,
     IssueInvoice,
     PledgeSecurity,
     ReceiveOnAccount,
@@ -138,6 +140,21 @@ def test_x4_a_delivery_and_a_payment_are_named_beside_what_they_are_for() -> Non
     paid.when(more).rejected(NameTaken(name="p"))
     left = paid.when(ReceivePayment(payment="p", invoice="i-2", amount=usd(20))).state.invoices
     assert [invoice.left for invoice in left] == [usd(70), usd(80)]
+
+
+def test_x4_a_credit_note_that_has_a_name_counts_once_and_others_each_time() -> None:
+    owing = KNOWN.when(IssueInvoice(invoice="i", amount=usd(100)), at=AT)
+    owing = owing.when(IssueInvoice(invoice="i-2", amount=usd(100)))
+    note = IssueCreditNote(invoice="i", amount=usd(10), reason="broken", credit_note="n")
+    noted = owing.when(note)
+    noted.when(note, by="cem").nothing()
+    for field, other in (("amount", usd(11)), ("reason", "late")):
+        noted.when(replace(note, **{field: other})).rejected(NameTaken(name="n"))
+    assert len(noted.when(replace(note, invoice="i-2")).steps[-1].events) == 1
+    unnamed = replace(note, credit_note=None)
+    twice = noted.when(unnamed).when(unnamed).state
+    assert twice.invoices[0].left == usd(70)
+    assert len(twice.said) == len(noted.state.said)
 
 
 def test_x4_what_was_taken_back_does_not_come_again() -> None:
