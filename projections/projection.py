@@ -21,6 +21,7 @@ from crmcore.projections.merging import MERGES, united
 State = TypeVar("State")
 Facts: TypeAlias = Sequence[Recorded[Any]]
 Population: TypeAlias = Mapping[UUID | None, Facts]
+Customers: TypeAlias = Mapping[UUID, Facts]
 Details: TypeAlias = tuple[tuple[str, str], ...]
 
 LOOKS_MAX = 100_000
@@ -102,7 +103,7 @@ def by_customer(log: Iterable[Recorded[Any]], as_of: datetime | None = None) -> 
     return {customer: in_effect(facts, as_of) for customer, facts in whose.items()}
 
 
-def registered(population: Population) -> Population:
+def registered(population: Population) -> Customers:
     """Return those customers of a population that are known as such: others only occur in facts."""
     return {
         customer: facts
@@ -134,7 +135,7 @@ def answer(projection: Projection[State], facts: Facts, as_of: datetime) -> Answ
     said: Verdict | None = None
     since = as_of
     state, at = projection.initial, as_of
-    for state, at in _steps(projection, facts, as_of):
+    for state, at in steps(projection, facts, as_of):
         now = projection.judge(state, at)
         if now is not None and (said is None or now.answer != said.answer):
             since = at
@@ -155,17 +156,7 @@ def answer(projection: Projection[State], facts: Facts, as_of: datetime) -> Answ
     )
 
 
-def _in_utc(fact: Recorded[Any]) -> Recorded[Any]:
-    """Return the same fact, whatever zone a store states its time in.
-
-    Python compares two times of one zone by the clock on the wall, which repeats an hour a year.
-    """
-    at = fact.effective_at
-    assert at.tzinfo is not None, "an instant has a time zone"
-    return fact if at.tzinfo is UTC else replace(fact, effective_at=at.astimezone(UTC))
-
-
-def _steps(
+def steps(
     projection: Projection[State], facts: Facts, as_of: datetime
 ) -> Iterator[tuple[State, datetime]]:
     """Yield the state at every instant up to as_of at which the answer may change."""
@@ -178,6 +169,16 @@ def _steps(
         yield state, effective_at
         look = projection.next_look(state, effective_at)
     yield from _looks(projection, state, look, as_of)
+
+
+def _in_utc(fact: Recorded[Any]) -> Recorded[Any]:
+    """Return the same fact, whatever zone a store states its time in.
+
+    Python compares two times of one zone by the clock on the wall, which repeats an hour a year.
+    """
+    at = fact.effective_at
+    assert at.tzinfo is not None, "an instant has a time zone"
+    return fact if at.tzinfo is UTC else replace(fact, effective_at=at.astimezone(UTC))
 
 
 def _looks(

@@ -19,6 +19,7 @@ from crmcore.domain.recorded import Stream
 from crmcore.domain.value import Value
 from crmcore.projections import credit, lifecycle, value_tiers
 from crmcore.projections.projection import (
+    Customers,
     Facts,
     Population,
     Projection,
@@ -139,9 +140,9 @@ def summarise(
     )
 
 
-def _judged(projection: Projection[Any], population: Population, as_of: datetime) -> Counter[str]:
+def _judged(projection: Projection[Any], customers: Customers, as_of: datetime) -> Counter[str]:
     """Return how many customers get each answer."""
-    said = (verdict(projection, facts, as_of) for facts in population.values())
+    said = (verdict(projection, facts, as_of) for facts in customers.values())
     return Counter(verdict.answer for verdict in said if verdict is not None)
 
 

@@ -189,7 +189,7 @@ def test_policies_differ_in_their_numbers_and_in_nothing_else() -> None:
 
 
 def test_every_command_explains_itself_with_an_example() -> None:
-    for command in ("show", "check", "adopt", "list", "diff"):
+    for command in ("show", "check", "adopt", "list", "diff", "what-if"):
         said = run(command, "--help")
         assert said.exit_code == 0
         assert re.search(rf"Example:\s+crmcore policy {command}", said.stdout), command

@@ -7,12 +7,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from crmcore import CRM
 from crmcore.application.ids import aggregate_id
 from crmcore.domain import customer, opportunity
 from crmcore.domain.recorded import Recorded
 from crmcore.intake import Report, import_files, load_mapping
+from crmcore.projections.lifecycle import Policy
 from crmcore.projections.summary import Receivables, Total
 from tests.plain import buyer_stage
 
@@ -248,6 +250,51 @@ def test_all_customers_of_the_music_shop_have_the_stage_of_the_sentences(
     assert {stage: n for stage, n in summary.lifecycle.items() if n} == counts
     cents = sum(c for bought in purchases.values() for day, c in bought if day <= today)
     assert summary.purchases.amount == f"{cents // 100}.{cents % 100:02}"
+
+
+MONTH_ENDS = [
+    (date(1997, 6, 30), date(1997, 12, 31)),
+    (date(1997, 12, 31), date(1998, 6, 30)),
+    (date(1998, 6, 30), date(1998, 12, 31)),
+]
+
+
+@pytest.mark.parametrize("days", MONTH_ENDS, ids=str)
+def test_customers_of_the_music_shop_go_from_stage_to_stage_as_the_sentences_say(
+    full: CRM, purchases: dict[str, list[tuple[date, int]]], days: tuple[date, date]
+) -> None:
+    earlier, later = days
+    by_hand = Counter(
+        (stage_of(bought, earlier), stage_of(bought, later)) for bought in purchases.values()
+    )
+    found = full.transitions("lifecycle", earlier, later)
+    names = {(one.before, one.after): one.customers for one in found if one.before or one.after}
+    assert names == {moved: number for moved, number in by_hand.items() if moved != (None, None)}
+    assert sum(by_hand.values()) == len(purchases) == 2_357
+
+
+def test_who_bought_again_is_who_did_in_the_file(
+    full: CRM, purchases: dict[str, list[tuple[date, int]]]
+) -> None:
+    before, since, until = date(1997, 1, 1), date(1997, 7, 1), date(1998, 1, 1)
+    days = [
+        {day for day, cents in bought if cents and day < until} for bought in purchases.values()
+    ]
+    first = [one for one in days if any(day < since for day in one)]
+    again = [one for one in first if any(day >= since for day in one)]
+    found = full.buying(before, since, until)
+    assert (found.before, found.retained) == (len(first), len(again))
+    assert found.ever == sum(bool(one) for one in days)
+    assert found.again == sum(len(one) > 1 for one in days)
+
+
+def test_under_the_same_policies_no_customer_of_the_files_moves(full: CRM) -> None:
+    found = full.what_if(full.policies, as_of=date(1998, 6, 30))
+    assert not any(found.moves.values())
+    shorter = replace(full.policies, lifecycle=Policy(inactive_after_months=3))
+    moved = full.what_if(shorter, as_of=date(1998, 6, 30)).moves["lifecycle"]
+    assert len(moved) > 100
+    assert {move.after.answer for move in moved} == {"inactive"}
 
 
 # Deals and invoices in the middle of their time

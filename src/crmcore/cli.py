@@ -12,18 +12,28 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from crmcore import policy_cli, printing
-from crmcore.crm import CRM, DEFAULT_STORE, Known, NotFound
+from crmcore import comparing_cli, policy_cli, printing
+from crmcore.crm import CRM, DEFAULT_STORE, NotFound
 from crmcore.domain.recorded import Stream
 from crmcore.infrastructure.database import migration_script
 from crmcore.intake import import_files, load_mapping, ready_mappings
 from crmcore.telling import customer_id, stream_of
-from crmcore.terminal import SHOWN_MAX, AsOf, Json, Store, answering, err, out, print_answer, when
+from crmcore.terminal import (
+    SHOWN_MAX,
+    AsOf,
+    Json,
+    KnownAt,
+    Store,
+    answering,
+    err,
+    known,
+    out,
+    print_answer,
+    when,
+)
 
 if TYPE_CHECKING:
     from crmcore.testing.auditing import Judgement
-
-POSITION_DIGITS_MAX = 18
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,11 +43,9 @@ app = typer.Typer(
     help="An event-sourced CRM: what was known, when, by which rule, on whose word.",
 )
 app.add_typer(policy_cli.app, name="policy")
+app.command()(comparing_cli.timeline)
+app.command()(comparing_cli.transitions)
 
-KnownAt: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--known-at", help="What was known by this date, instant or log position."),
-]
 Laws: TypeAlias = Annotated[
     list[str] | None, typer.Option("--law", help="MODULE:NAME of a law of yours; may be repeated.")
 ]
@@ -79,7 +87,7 @@ def show(
     Example: crmcore show cdnow:0001 --as-of 1997-12-31
     """
     with answering(), CRM.open(store, create=False) as crm:
-        card = printing.card(crm, customer_id(customer), when(as_of), _known(known_at))
+        card = printing.card(crm, customer_id(customer), when(as_of), known(known_at))
         print_answer(card, as_json, lambda: printing.show(out, crm, card))
 
 
@@ -98,11 +106,11 @@ def history(
     Example: crmcore history opportunity:pipeline:1C1I7A6R
     """
     with answering(), CRM.open(store, create=False) as crm:
-        at, known, found = when(as_of), _known(known_at), stream_of(stream)
+        at, position, found = when(as_of), known(known_at), stream_of(stream)
         if found is not None:
-            facts = crm.stream(found, as_of=at, known_at=known)
+            facts = crm.stream(found, as_of=at, known_at=position)
         else:
-            facts = crm.history(customer_id(stream), as_of=at, known_at=known)
+            facts = crm.history(customer_id(stream), as_of=at, known_at=position)
         if not facts:
             raise NotFound(f"nothing was known about {stream[:SHOWN_MAX]}")
         print_answer(facts, as_json, lambda: printing.history(out, crm, facts))
@@ -120,7 +128,7 @@ def summary(
     Example: crmcore summary --as-of 1998-06-30 --json
     """
     with answering(), CRM.open(store, create=False) as crm:
-        found = crm.summary(as_of=when(as_of), known_at=_known(known_at))
+        found = crm.summary(as_of=when(as_of), known_at=known(known_at))
         print_answer(found, as_json, lambda: printing.summary(out, found))
 
 
@@ -301,7 +309,7 @@ def security(
         of = None if stream is None else stream_of(stream)
         if stream is not None and of is None:
             of = Stream(kind="customer", id=customer_id(stream))
-        facts = crm.refused(of, known_at=_known(known_at))
+        facts = crm.refused(of, known_at=known(known_at))
         print_answer(facts, as_json, lambda: printing.refused(out, facts))
 
 
@@ -395,10 +403,3 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _known(text: str | None) -> Known:
-    """Return a log position for digits alone, else a date or an instant."""
-    if text is not None and text.isdecimal() and len(text) <= POSITION_DIGITS_MAX:
-        return int(text)
-    return when(text, "--known-at")

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from itertools import chain, takewhile
 from pathlib import Path
@@ -28,6 +28,17 @@ from crmcore.application.processes import together
 from crmcore.application.states import Remembered, astray
 from crmcore.application.verification import Progress, Verification
 from crmcore.application.views import Difference, Row, Views
+from crmcore.comparing import (
+    OWN,
+    QUESTIONS,
+    Moved,
+    Own,
+    Question,
+    WhatIf,
+    moved,
+    stretches,
+    what_if,
+)
 from crmcore.domain.act import Act
 from crmcore.domain.adoption import Adopt
 from crmcore.domain.calendar import FIRST_DAY, LAST_DAY, end_of, start_of, zone
@@ -78,6 +89,7 @@ from crmcore.policies import (
     owning_under,
 )
 from crmcore.projections.merging import carried, survivors
+from crmcore.projections.moving import Buying, buying
 from crmcore.projections.projection import (
     Answer,
     Facts,
@@ -86,6 +98,7 @@ from crmcore.projections.projection import (
     in_effect,
     registered,
 )
+from crmcore.projections.spells import Spell, spells
 from crmcore.projections.summary import Summary, summarise
 from crmcore.reacting import NAME as REACTIONS
 from crmcore.reacting import Reactions
@@ -577,6 +590,50 @@ class CRM:
         known = log[-1].recorded_at if log else None
         return summarise(population, at, position, known, lens(rules.policies, population, at))
 
+    def timeline(
+        self, customer: UUID, question: Own, *, as_of: When = None, known_at: Known = None
+    ) -> tuple[Spell, ...]:
+        """Return what was answered from when to when, each by the policies of then, and why.
+
+        An answer changes by facts, by policies that come into force, or because time passes.
+        """
+        _require_one_of(question, OWN)
+        at, position, _ = self._asked(as_of, known_at)
+        adoptions = self._adopted.adoptions(position)
+        under = partial(self._adopted.among, adoptions)
+        facts = self._told(_an_id(customer), at, position)
+        return spells(facts, stretches(question, adoptions, under, at), at)
+
+    def transitions(
+        self, question: Question, earlier: date, later: date, *, known_at: Known = None
+    ) -> tuple[Moved, ...]:
+        """Return how many customers went from which answer to which between two days.
+
+        The numbers add up to all customers; who is none on a day has the answer None.
+        """
+        _require_one_of(question, QUESTIONS)
+        position = self.position(known_at)
+        days = (self._asked(day, position) for day in (earlier, later))
+        log = tuple(self.journal.log(through=position))
+        return moved(question, log, *((at, rules.policies) for at, _, rules in days))
+
+    def buying(self, before: date, since: date, until: date, *, known_at: Known = None) -> Buying:
+        """Return who bought again: in [since, until) of those in [before, since), and ever."""
+        if not FIRST_DAY < before <= since < until <= LAST_DAY:
+            raise InvalidCommand("periods follow each other: before, since and until are rising")
+        at, position, rules = self._asked(until - timedelta(days=1), known_at)
+        population = by_customer(self.journal.log(through=position), at)
+        return buying(population, rules.zone, before, since, until)
+
+    def what_if(self, policies: Policies, *, as_of: When = None, known_at: Known = None) -> WhatIf:
+        """Return who would be answered otherwise under other policies, from what to what and why.
+
+        Under the same policies that is nobody.
+        """
+        at, position, rules = self._asked(as_of, known_at)
+        population = by_customer(self.journal.log(through=position), at)
+        return what_if(population, rules, checked(policies), at, position)
+
     def rebuild(self, *, progress: Progress | None = None) -> Rebuilt:
         """Answer every question about every customer anew, and put that in the views' place."""
         at, position, rules = self._asked(self._clock(), None)
@@ -586,7 +643,6 @@ class CRM:
         customers = registered(population)
         rows: list[Row] = []
         for done, (customer, facts) in enumerate(customers.items(), 1):
-            assert customer is not None
             said = (answer(projection, facts, at) for projection in projections)
             rows += [_row(customer, one) for one in said if one is not None]
             if progress is not None:
@@ -763,6 +819,11 @@ class CRM:
 def _require_few(commands: Sequence[tuple[Value, UUID]]) -> None:
     if not isinstance(commands, Sequence) or len(commands) > COMMANDS_MAX:
         raise InvalidCommand(f"one act has a sequence of {COMMANDS_MAX} commands at most")
+
+
+def _require_one_of(question: str, known: Collection[str]) -> None:
+    if question not in known:
+        raise InvalidCommand(f"what can be asked here: {', '.join(known)}")
 
 
 def _paired(asked: tuple[Value, UUID]) -> tuple[Value, UUID]:

@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from crmcore import printing
+from crmcore.comparing_cli import what_if
 from crmcore.crm import CRM, DEFAULT_STORE
 from crmcore.domain.value import Value
 from crmcore.policies import Policies
@@ -121,6 +122,9 @@ def diff(before: Named, after: Named, store: SomeStore = None, as_json: Json = F
     with answering():
         found = differences(_policies(before, store), _policies(after, store))
         print_answer(found, as_json, lambda: printing.changes(out, found))
+
+
+app.command("what-if")(what_if)
 
 
 def _policies(named: str, store: str | None) -> Policies:

@@ -22,6 +22,7 @@ from crmcore.policy_files import Change
 from crmcore.projections.projection import Answer, Facts
 from crmcore.projections.summary import Counts, Summary
 from crmcore.telling import day_text, sentence, who_and_why
+from crmcore.terminal import table_of
 
 if TYPE_CHECKING:
     from crmcore.testing.auditing import Judgement
@@ -92,7 +93,7 @@ def show(out: Console, crm: CRM, found: Card) -> None:
         f"[bold]{escape(found.name)}[/]  {escape(found.code)}  {found.status}  "
         f"[dim]as of {day_text(found.as_of, where)}, known up to position {found.position}[/]"
     )
-    table = _table("question", "answer", "since", "until", "rule and figures")
+    table = table_of("question", "answer", "since", "until", "rule and figures")
     for said in (item.answer for item in found.answers):
         figures = ", ".join(f"{name} {text}" for name, text in said.details)
         table.add_row(
@@ -115,7 +116,7 @@ def reasons(out: Console, crm: CRM, found: Card) -> None:
             behind[fact.position] = fact
             questions.setdefault(fact.position, []).append(item.answer.question)
     ordered = sorted(behind.values(), key=lambda fact: (fact.effective_at, fact.position))
-    table = _table("because", "in effect", "what, and on whose word", "answers")
+    table = table_of("because", "in effect", "what, and on whose word", "answers")
     where = zone(crm.policies.time_zone)
     for fact in ordered[-REASONS_SHOWN_MAX:]:
         answers = ", ".join(questions[fact.position])
@@ -130,7 +131,7 @@ def reasons(out: Console, crm: CRM, found: Card) -> None:
 def history(out: Console, crm: CRM, facts: Facts) -> None:
     """Print facts, one a line."""
     where = zone(crm.policies.time_zone)
-    table = _table("#", "in effect", "recorded", "what, and on whose word")
+    table = table_of("#", "in effect", "recorded", "what, and on whose word")
     for fact in facts:
         table.add_row(
             str(fact.position),
@@ -152,7 +153,7 @@ def adopted(out: Console, policies: Policies, receipt: Receipt) -> None:
 
 def adoptions(out: Console, facts: Facts) -> None:
     """Print which policies were adopted, one a line."""
-    table = _table("#", "policies", "in force from", "recorded", "on whose word")
+    table = table_of("#", "policies", "in force from", "recorded", "on whose word")
     for fact in facts:
         event = fact.event
         named = stamp(event.name, event.version, event.digest)
@@ -169,7 +170,7 @@ def adoptions(out: Console, facts: Facts) -> None:
 
 def refused(out: Console, facts: Facts) -> None:
     """Print who tried what they may not, one attempt a line."""
-    table = _table("#", "recorded", "who", "tried", "refused by")
+    table = table_of("#", "recorded", "who", "tried", "refused by")
     for fact in facts:
         attempt = fact.event.attempt
         details = ", ".join(f"{one.name} {one.value}" for one in attempt.details)
@@ -185,7 +186,7 @@ def refused(out: Console, facts: Facts) -> None:
 
 def changes(out: Console, found: Sequence[Change]) -> None:
     """Print the numbers in which policies differ, one a line."""
-    table = _table("number", "before", "after")
+    table = table_of("number", "before", "after")
     for change in found:
         table.add_row(escape(change.key), *(_shown(one) for one in (change.before, change.after)))
     out.print(table if found else "they are the same")
@@ -251,7 +252,7 @@ def fact(out: Console, found: Recorded[Any]) -> None:
 
 def consumers(out: Console, found: Mapping[str, Delivered]) -> None:
     """Print how far consumers have come, and what waits for somebody."""
-    table = _table("consumer", "position", "of", "parked")
+    table = table_of("consumer", "position", "of", "parked")
     for name, at in found.items():
         table.add_row(escape(name), f"{at.position}", f"{at.last}", f"{len(at.parked)}")
     out.print(table)
@@ -345,13 +346,6 @@ def _as_reason(fact: Recorded[Any]) -> Reason:
 
 def _told(what: str, who: str) -> str:
     return f"{escape(what)}\n[dim]{escape(who)}[/]"
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
 
 
 def _counts(counts: Counts) -> str:

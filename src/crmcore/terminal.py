@@ -9,11 +9,13 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from crmcore.crm import When
+from crmcore.crm import Known, When
 from crmcore.domain.value import CRMError
 
 SHOWN_MAX = 100
+POSITION_DIGITS_MAX = 18
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -23,6 +25,10 @@ Store: TypeAlias = Annotated[
 ]
 AsOf: TypeAlias = Annotated[
     str | None, typer.Option("--as-of", help="The business date asked about, such as 2025-12-31.")
+]
+KnownAt: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--known-at", help="What was known by this date, instant or log position."),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 
@@ -45,9 +51,24 @@ def print_answer(answer: Any, as_json: bool, show: Callable[[], None]) -> None: 
         show()
 
 
+def table_of(*columns: str) -> Table:
+    """Return an empty table with these columns."""
+    empty = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        empty.add_column(column, overflow="fold")
+    return empty
+
+
 def when(text: str | None, option: str = "--as-of") -> When:
     """Return the date or the instant that an option states."""
     return None if text is None else _parsed(text, option)
+
+
+def known(text: str | None) -> Known:
+    """Return a log position for digits alone, else a date or an instant."""
+    if text is not None and text.isdecimal() and len(text) <= POSITION_DIGITS_MAX:
+        return int(text)
+    return when(text, "--known-at")
 
 
 def _parsed(text: str, option: str) -> date | datetime:
