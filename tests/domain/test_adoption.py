@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from crmcore.domain import adoption
 from crmcore.domain.adoption import (
+    REMEMBERED_MAX,
     Adopt,
     NotAuthorised,
     Policy,
@@ -49,6 +50,21 @@ def adopted(text: str, since: datetime) -> PolicyAdopted:
     )
 
 
+def numbered_text(text: str) -> Stated:
+    """Policies are their version."""
+    return Stated(name="x", version=int(text[1:]), digest=DIGESTS["two"])
+
+
+def numbered(version: int) -> PolicyAdopted:
+    return PolicyAdopted(
+        name="x",
+        version=version,
+        digest=DIGESTS["two"],
+        policies=f"v{version}",
+        in_force_from=APRIL,
+    )
+
+
 TWO = past(ADOPTION).when(
     Adopt(policies="two", in_force_from=APRIL), at=MARCH, by="bea", roles=BOSS
 )
@@ -65,6 +81,11 @@ def test_nobody_else_adopts() -> None:
     ).rejected(refusal)
 
 
+def test_who_administers_policies_adopts_them_too() -> None:
+    adopt = Adopt(policies="two", in_force_from=APRIL)
+    past(ADOPTION).when(adopt, at=MARCH, roles=["policy_admin"]).then(adopted("two", APRIL))
+
+
 def test_what_nobody_can_read_is_not_adopted() -> None:
     past(ADOPTION).when(
         Adopt(policies="nonsense", in_force_from=APRIL), at=MARCH, roles=BOSS
@@ -76,6 +97,22 @@ def test_x4_the_same_again_is_nothing_and_other_numbers_are_another_version() ->
     reused = VersionReused(name="x", version=2, digest=DIGESTS["two"], in_force_from=APRIL)
     TWO.when(Adopt(policies="other two", in_force_from=APRIL), roles=BOSS).rejected(reused)
     TWO.when(Adopt(policies="two", in_force_from=MAY), roles=BOSS).rejected(reused)
+
+
+def test_x4_the_latest_hundred_adoptions_may_be_said_again() -> None:
+    facts = [numbered(version) for version in range(2, REMEMBERED_MAX + 3)]
+    many = past(adoption.decider(Policy(), numbered_text), *facts, at=MARCH)
+    assert len(many.state.remembered) == REMEMBERED_MAX == 100
+    for version in (3, 102):
+        again = Adopt(policies=f"v{version}", in_force_from=APRIL)
+        many.when(again, roles=BOSS).nothing()
+    forgotten = Adopt(policies="v2", in_force_from=APRIL)
+    many.when(forgotten, roles=BOSS).rejected(VersionNotGrown(version=2, latest=102))
+
+
+def test_all_adoptions_are_of_one_stream_and_of_no_customer() -> None:
+    fact = adopted("two", APRIL)
+    assert (ADOPTION.kind, ADOPTION.threads(fact)) == ("policies", ("policies",))
 
 
 def test_a_version_is_higher_than_all_before() -> None:

@@ -91,16 +91,21 @@ def test_what_changes_has_to_be_verified_anew_and_nothing_else(
     assert CUSTOMER.threads(verified(datum)) == CUSTOMER.threads(change)
 
 
+def test_what_is_verified_stays_so_whatever_else_happens_to_the_customer() -> None:
+    known = FULL.given(verified("name"), Blacklisted(reason="fraud"), Cleared(reason="mistaken"))
+    assert known.state.evidence == (verified("name"),)
+
+
 @pytest.mark.parametrize(
     "number", ["GB82WEST12345698765432", "DE89370400440532013000", "NO9386011117947"]
 )
 def test_an_iban_of_the_standard_is_right_and_one_digit_off_is_not(number: str) -> None:
-    assert is_iban(number)
+    assert is_iban(number) is True
     for place, digit in enumerate(number):
         if digit.isdigit():
             other = str((int(digit) + 1) % 10)
             assert not is_iban(number[:place] + other + number[place + 1 :])
-    assert not is_iban(number.lower())
+    assert [is_iban(text) for text in (number.lower(), number[:14], "")] == [False] * 3
 
 
 def test_a_wrong_iban_is_refused() -> None:

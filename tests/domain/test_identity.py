@@ -51,6 +51,12 @@ def test_c1_codes_of_the_standard_are_right(code: str) -> None:
     assert not is_uscc(code.lower())
 
 
+@pytest.mark.parametrize("number", ["", "0", "0" * 17, "0" * 19])
+def test_c1_a_code_has_18_characters(number: str) -> None:
+    assert is_uscc(number) is False
+    assert is_uscc("0" * 18) is True
+
+
 def test_c1_every_wrong_character_is_noticed() -> None:
     code = "91350100M000100Y43"
     others = {
@@ -110,6 +116,8 @@ def test_c1_the_registration_says_no_other_than_the_verified_one() -> None:
     seen.when(other).rejected(OtherTaxId(tax_id=GERMAN))
     same = ChangeRegistration(registration=Registration(tax_id="DE136695976"))
     assert len(seen.when(same).events) == 1
+    none = Registration(employees=5)
+    seen.when(ChangeRegistration(registration=none)).then(RegistrationChanged(registration=none))
 
 
 def test_c1_a_tax_id_is_one_customers_at_a_time() -> None:
@@ -127,5 +135,11 @@ def test_c1_a_number_is_the_same_however_it_is_written() -> None:
     plain = TaxId(country="DE", number="de136695976")
     assert identity_id(GERMAN) == identity_id(plain)
     assert identity_id(GERMAN) != identity_id(TaxId(country="AT", number="DE136695976"))
-    assert IDENTITY.threads(IdentityGivenUp(customer=ADA)) == ("identity",)
+    assert identity_id(plain) == UUID("36fa6130-a618-5c42-90e4-2abc289e913d"), (
+        "it is the id of what is stored"
+    )
+    assert (IDENTITY.kind, IDENTITY.threads(IdentityGivenUp(customer=ADA))) == (
+        "identity",
+        ("identity",),
+    )
     assert IDENTITY.customer(ADA, IDENTITY.initial) is None
