@@ -20,7 +20,7 @@ from crmcore.domain.customer.acceptance import OverLimit, exposure_of
 from crmcore.domain.customer.ageing import open_parts
 from crmcore.domain.customer.credit import CreditLimitApproved
 from crmcore.domain.customer.exchange import Conversion, booked
-from crmcore.domain.customer.exposure import Exposure, Part
+from crmcore.domain.customer.exposure import Exposure, Invoice, Part
 from crmcore.domain.customer.orders import OrderAccepted
 from crmcore.domain.customer.payments import MoneyReceived
 from crmcore.domain.customer.profile import CustomerRegistered
@@ -28,6 +28,7 @@ from crmcore.domain.customer.receivables import (
     InvoiceIssued,
     InvoiceRevalued,
     NotConverted,
+    PaymentReceived,
     UnknownInvoice,
 )
 from crmcore.domain.customer.sales import NotPositive
@@ -143,6 +144,34 @@ def test_the_parts_of_an_invoice_share_in_its_new_value() -> None:
     revalued = KNOWN.given(issued).when(RevalueInvoice(invoice="i-1", rate=rate(150)))
     parts = list(open_parts(revalued.state.invoices[0]))
     assert parts == [Part(due_on=TODAY, minor=49), Part(due_on=DUE, minor=101)]
+
+
+def test_the_invoice_that_is_named_is_revalued_and_stays_whole_where_it_is_whole() -> None:
+    converted = Conversion(original=eur(100), rate=rate(100))
+    issued = [
+        InvoiceIssued(invoice=n, amount=usd(100), due_on=TODAY, order=None, conversion=converted)
+        for n in ("i-1", "i-2")
+    ]
+    revalued = KNOWN.given(*issued).when(RevalueInvoice(invoice="i-2", rate=rate(150)))
+    assert revalued.state.invoices == (
+        Invoice(name="i-1", left=usd(100), due_on=TODAY, rate=rate(100)),
+        Invoice(name="i-2", left=usd(150), due_on=TODAY, rate=rate(150)),
+    )
+
+
+def test_the_last_cent_of_an_invoice_in_parts_has_its_new_value() -> None:
+    issued = InvoiceIssued(
+        invoice="i-1",
+        amount=usd(100),
+        due_on=TODAY,
+        order=None,
+        parts=(Part(due_on=TODAY, minor=33), Part(due_on=DUE, minor=67)),
+        conversion=Conversion(original=eur(100), rate=rate(100)),
+    )
+    paid = PaymentReceived(payment="p-1", invoice="i-1", amount=usd(99), left=usd(1))
+    dearer = KNOWN.given(issued, paid).when(RevalueInvoice(invoice="i-1", rate=rate(500)))
+    assert list(open_parts(dearer.state.invoices[0])) == [Part(due_on=DUE, minor=5)]
+    assert dearer.state.invoices[0].parts == (Part(due_on=DUE, minor=5),)
 
 
 @generated(st.integers(0, MINOR_MAX), st.integers(1, 10**9), st.integers(1, 10**9))

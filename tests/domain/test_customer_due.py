@@ -101,6 +101,9 @@ def test_cr11_instalments_add_up_and_are_due_one_after_the_other() -> None:
     split.then(invoiced("i-1", 100, date(2026, 1, 30), parts))
     one = KNOWN.given(agreed(thirds)).when(invoice(1), at=TODAY)
     one.then(invoiced("i-1", 1, date(2026, 3, 1)))
+    stated = IssueInvoice(invoice="i-1", amount=usd(100), due_on=date(2026, 2, 1))
+    whole = KNOWN.given(agreed(thirds)).when(stated, at=TODAY)
+    whole.then(invoiced("i-1", 100, date(2026, 2, 1)))
 
 
 def test_who_pays_before_delivery_gets_nothing_on_account() -> None:
@@ -280,3 +283,11 @@ def test_cr12_of_an_invoice_in_parts_what_is_due_is_reminded_of() -> None:
     split = KNOWN.given(invoiced("i-1", 100, DUE, parts))
     day = date(2026, 3, 1)
     split.when(REMIND, at=day).then(sent(day, ("i-1", 40, 1)))
+    split.when(REMIND, at=date(2026, 6, 1)).then(sent(date(2026, 6, 1), ("i-1", 40, 1)))
+
+
+def test_cr12_a_cent_is_reminded_of_and_who_was_never_reminded_has_level_0() -> None:
+    owing = KNOWN.given(invoiced("i-1", 1, DUE))
+    day = date(2026, 3, 1)
+    owing.when(REMIND, at=day).then(sent(day, ("i-1", 1, 1)))
+    assert (level_of(KNOWN.state.invoices), level_of(owing.state.invoices)) == (0, 0)

@@ -20,6 +20,7 @@ from crmcore.domain.customer import (
 )
 from crmcore.domain.customer.profile import CustomerRegistered
 from crmcore.domain.customer.relationship import (
+    Campaign,
     CampaignResponded,
     CampaignTouched,
     ConsentGiven,
@@ -66,6 +67,15 @@ def test_consent_is_given_and_withdrawn_for_a_purpose_and_a_channel() -> None:
     assert not allows(none.state.relationship, "marketing", "email")
 
 
+def test_each_purpose_and_channel_is_allowed_apart() -> None:
+    by_phone, profiling = replace(ALLOWED, channel="phone"), replace(ALLOWED, purpose="profiling")
+    known = KNOWN.given(ALLOWED, by_phone, profiling)
+    less = known.when(WithdrawConsent(purpose="marketing", channel="email"))
+    told = [[(c.purpose, c.channel) for c in s.state.relationship.consents] for s in (known, less)]
+    others = [("marketing", "phone"), ("profiling", "email")]
+    assert told == [[("marketing", "email"), *others], others]
+
+
 @pytest.mark.parametrize(
     ("kind", "right", "wrong"),
     [
@@ -103,6 +113,22 @@ def test_a_campaign_reaches_who_allows_it_and_each_response_counts_once() -> Non
     clicked.when(click).nothing()
     assert len(clicked.when(replace(click, response="bought")).events) == 1
     KNOWN.when(click).rejected(UnknownCampaign(campaign="c"))
+
+
+def test_responses_are_of_the_campaign_that_is_named_however_often_it_came() -> None:
+    touched = [CampaignTouched(campaign=name, channel="email") for name in ("c", "d")]
+    opened, clicked = (
+        CampaignResponded(campaign="c", response=response) for response in ("opened", "clicked")
+    )
+    known = KNOWN.given(*touched, opened, clicked, touched[0])
+    assert known.state.relationship.campaigns == (
+        Campaign(name="c", responses=("opened", "clicked")),
+        Campaign(name="d"),
+    )
+    known.when(RespondToCampaign(campaign="c", response="opened")).nothing()
+    known.when(RespondToCampaign(campaign="d", response="opened")).then(
+        CampaignResponded(campaign="d", response="opened")
+    )
 
 
 def test_a_referral_is_of_one_customer() -> None:
