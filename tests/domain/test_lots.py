@@ -95,6 +95,26 @@ def test_points_that_had_lapsed_before_something_was_owed_do_not_settle_it() -> 
     assert settlement(pool, day(3)) is None
 
 
+def test_what_is_still_owed_after_a_settlement_is_owed_since_then() -> None:
+    pool = Pool(lots=(lot(1, 5, 30),), owed=12, owed_since=day(2))
+    step = Settlement(allocations=(lot(1, 5, 30),), left=2, at=day(5))
+    assert after(pool, step) == Pool(lots=(), owed=2, owed_since=day(5))
+
+
+def test_what_is_owed_since_nobody_knows_when_is_settled_by_whatever_is_free() -> None:
+    pool = Pool(lots=(lot(1, 1, 30),), owed=4)
+    assert settled(pool, day(9)).lots == (lot(1, 1, 30, 6),)
+
+
+def test_held_points_that_vest_after_their_hold_settle_what_is_owed_then() -> None:
+    held = Hold(redemption="r", reward="mug", lots=(lot(1, 7, 30),), until=day(5))
+    pool = Pool(holds=(held,), owed=4, owed_since=day(2))
+    assert due(pool, day(9)) == (
+        Lapse(redemption="r", restored=(lot(1, 7, 30),), forfeited=()),
+        Settlement(allocations=(lot(1, 7, 30, 4),), left=0, at=day(7)),
+    )
+
+
 POINTS = st.integers(1, 12)
 LOTS = st.lists(
     st.builds(
