@@ -87,6 +87,12 @@ def test_anything_else_is_refused(text: str) -> None:
         parse_money(text, "USD")
 
 
+def test_an_amount_is_read_from_a_hundred_characters_at_most() -> None:
+    assert parse_money("7".rjust(100), "USD") == usd(700)
+    with pytest.raises(ValueError, match="is not an amount"):
+        parse_money("7".rjust(101), "USD")
+
+
 def test_most_currencies_have_hundredths() -> None:
     assert [minor_digits(code) for code in ("EUR", "JPY", "TND", "UYW")] == [2, 0, 3, 4]
 

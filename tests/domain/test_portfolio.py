@@ -45,6 +45,22 @@ def test_c3_nobody_claims_more_than_the_quota_of_a_day() -> None:
     TWO.when(claim(CEM), at=TUESDAY).then(claimed(CEM, TUESDAY))
 
 
+def test_c3_each_day_has_a_quota_of_its_own() -> None:
+    three = portfolio.decider(Policy(claims_per_day=3))
+    customers = [UUID(int=number) for number in range(1, 8)]
+    monday = given(three).when(*map(claim, customers[:3]), at=MONDAY)
+    tuesday = monday.when(*map(claim, customers[3:6]), at=TUESDAY)
+    assert tuesday.state.held == tuple(customers[:6])
+    tuesday.when(claim(customers[6])).rejected(PoolQuota(quota=3, day=TUESDAY))
+    single = given(portfolio.decider(Policy(claims_per_day=1))).when(claim(ADA), at=MONDAY)
+    single.when(claim(BOB), at=TUESDAY).then(claimed(BOB, TUESDAY))
+
+
+def test_each_user_has_a_stream_whose_name_never_changes() -> None:
+    assert FEW.kind == "portfolio"
+    assert portfolio.portfolio_id("ann") == UUID("77f1c017-02bb-598d-b9fd-08fc9450cc0e")
+
+
 def test_regression_11_who_claims_releases_and_claims_again_has_claimed_twice() -> None:
     given(FEW).when(
         claim(ADA),

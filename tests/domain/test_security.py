@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from msgspec import defstruct
 from msgspec.structs import replace
 
 from crmcore.domain import security
@@ -50,6 +51,9 @@ def test_x4_the_same_attempt_is_kept_once_and_another_under_its_id_is_none() -> 
     KEPT.when(RecordAttempt(attempt=ATTEMPT)).then()
     other = replace(ATTEMPT, code="SelfApproval")
     KEPT.when(RecordAttempt(attempt=other)).rejected(AttemptReused(command_id=UUID(int=1)))
+    another = replace(ATTEMPT, command_id=UUID(int=2))
+    KEPT.when(RecordAttempt(attempt=another)).then(AttemptRefused(attempt=another))
+    assert SECURITY.kind == "security"
 
 
 def test_what_is_remembered_is_bounded() -> None:
@@ -70,3 +74,11 @@ def test_the_facts_that_decided_are_kept_as_bounded_text() -> None:
     refused = Rejected(Crowded(names=("a", "b"), note="x" * 500))
     names, note = Detail(name="names", value="a, b"), Detail(name="note", value="x" * 200)
     assert details_of(refused) == (names, note)
+
+
+def test_of_many_facts_and_long_names_so_much_is_kept_as_there_is_room_for() -> None:
+    fields = [(f"fact_{number}".ljust(101, "x"), frozenset[str]) for number in range(21)]
+    kind = defstruct("Wordy", fields, bases=(Rejection,))
+    said = details_of(Rejected(kind(**{name: frozenset({"a"}) for name, _ in fields})))
+    assert [one.name for one in said] == [name[:100] for name, _ in fields[:20]]
+    assert {one.value for one in said} == {"a"}

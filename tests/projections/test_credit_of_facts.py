@@ -82,6 +82,11 @@ def test_credit_that_was_given_settles_on_the_day_on_which_it_is_allocated() -> 
     assert (said(DUE, *dated).because, score(said(DUE, *dated))) == ((2,), "1000 of 1000")
 
 
+def test_money_that_nobody_knows_of_is_there_when_it_is_allocated() -> None:
+    dated = ((DAY, invoiced("i-1", DUE)), (DUE, allocated("unknown", "i-1")))
+    assert score(said(DUE, *dated)) == "1000 of 1000"
+
+
 def written_off(invoice: str) -> InvoiceWrittenOff:
     return InvoiceWrittenOff(
         invoice=invoice, amount=usd(1_000), left=usd(0), approved_by="gus", reason=""

@@ -7,7 +7,7 @@ from crmcore.domain.customer.merging import MergedInto, Unmerged
 from crmcore.domain.customer.profile import Blacklisted, Cleared, Deactivated, Reactivated
 from crmcore.projections import lifecycle
 from crmcore.projections.projection import Answer
-from tests.projections.history import BOB, REGISTERED, Dated, asked, history
+from tests.projections.history import BOB, REGISTERED, Dated, asked, bought, history, start
 
 STAGES = lifecycle.lifecycle(lifecycle.Policy())
 DAY = date(2026, 3, 2)
@@ -28,6 +28,14 @@ def test_who_was_merged_is_gone_and_back_when_the_two_are_taken_apart() -> None:
     assert said(merged, (DAY, Unmerged(other_customer=BOB))).answer == "prospect"
     assert said(merged, (DAY, Unmerged(other_customer=CEM))).answer == "gone"
     assert said((DAY, Unmerged(other_customer=BOB))).answer == "prospect"
+
+
+def test_who_was_merged_is_not_looked_at_again() -> None:
+    known = STAGES.initial
+    facts = (REGISTERED, bought("s-1"), MergedInto(surviving_customer=BOB))
+    for one in history(*((DAY, event) for event in facts)):
+        known = STAGES.apply(known, one)
+    assert STAGES.next_look(known, start(DAY)) is None
 
 
 def test_who_was_parted_with_is_closed_until_taken_back() -> None:
