@@ -103,8 +103,7 @@ def evolve(account: Account, event: Event) -> Account:
         qualifying=lot.points - bonus,
         at=lot.vests_at,
     )
-    first = min(account.first_earned_at or lot.vests_at, lot.vests_at)
-    account = replace(account, earned=latest(account.earned, sale), first_earned_at=first)
+    account = replace(account, earned=latest(account.earned, sale))
     if breakdown:
         account = replace(account, tallies=_tallied(account.tallies, breakdown))
     merit = Merit(points=lot.points - bonus, earned_at=lot.vests_at, since=lot.vests_at)
@@ -121,7 +120,8 @@ def with_merit(account: Account, merit: Merit) -> Account:
     if len(merits) > MERITS_MAX:
         oldest, second, *rest = merits
         merits = [replace(second, points=oldest.points + second.points), *rest]
-    return replace(account, merits=tuple(merits))
+    first = min(account.first_earned_at or merit.earned_at, merit.earned_at)
+    return replace(account, merits=tuple(merits), first_earned_at=first)
 
 
 def new_lot(account: Account, points: int, act: Act, policy: Policy) -> Lot:

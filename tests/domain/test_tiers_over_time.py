@@ -120,6 +120,19 @@ def test_for_a_lifetime_a_tier_has_no_end() -> None:
     assert changes(account, JULY, ever) is None
 
 
+@pytest.mark.parametrize("own", [None, date(2026, 11, 5)])
+def test_an_anniversary_is_of_the_first_sale_also_where_another_account_brought_it(
+    own: date | None,
+) -> None:
+    yearly = Policy(tiers=LEVELS, tier_window="anniversary")
+    merit = Merit(points=100, earned_at=midnight(JUNE), since=midnight(JUNE))
+    account = member(yearly)
+    if own:
+        account = account.when(earn("s-1", 10), at=own)
+    absorbed = account.when(Absorb(customer=BOB, lots=(), merits=(merit,)))
+    assert said(absorbed, date(2026, 12, 1), yearly) == ("silver", JUNE, date(2028, 6, 1))
+
+
 @pytest.mark.parametrize(
     ("window", "until"), [("calendar_year", date(2028, 1, 31)), ("rolling", date(2028, 7, 1))]
 )
