@@ -10,6 +10,7 @@ The errors of the library form one tree::
     |-- NotFound            nothing is recorded under this name
     |-- DisorderedLog       a log was read out of its order, or a fact of it twice
     |-- InvalidPolicy       a number of the policies is out of its bounds
+    |-- InvalidWorkingTime  hours, a calendar or a target cannot be
     |-- InvalidFile         a mapping or a data file cannot be read
     \-- StoreError          the store cannot be used: Unreachable, TimedOut, StoreFull, Forbidden,
                             NotSettled, SchemaMissing, SchemaTooNew, SchemaTooOld,

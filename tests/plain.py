@@ -1,7 +1,8 @@
 """Rules in plain Python, as their sentences read: a second opinion that uses nothing of ours."""
 
-from collections.abc import Callable, Collection
-from datetime import date, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
 
@@ -41,3 +42,21 @@ def changes(ask: Callable[[date], str | None], today: date, days: int) -> date |
     """The first of the days after today on which the answer is another one."""
     ahead = (today + n * DAY for n in range(1, days + 1))
     return next((day for day in ahead if ask(day) != ask(today)), None)
+
+
+Minutes = tuple[tuple[int, int], ...]  # from one minute of a day up to another, one after another
+
+
+def working_minutes(
+    week: Sequence[Minutes], special: Mapping[date, Minutes], zone: str, since: datetime, count: int
+) -> list[datetime]:
+    """Those of so many minutes at which the clocks on the wall show working time (rules.md T10)."""
+    where, found = ZoneInfo(zone), list[datetime]()
+    for number in range(count):
+        at = since + timedelta(minutes=number)
+        wall = at.astimezone(where)
+        minute = wall.hour * 60 + wall.minute
+        hours = special.get(wall.date(), week[wall.weekday()])
+        if any(opens <= minute < closes for opens, closes in hours):
+            found.append(at)
+    return found
