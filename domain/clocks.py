@@ -4,7 +4,7 @@ What a clock says of an instant follows from what happened up to then: nobody ha
 time, and nothing that comes later changes it (rules.md T3).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Annotated, Literal, TypeAlias
@@ -69,11 +69,7 @@ class Escalation(Value):
     at: Instant
 
 
-def started(
-    since: datetime,
-    terms: Terms | Timeline[Terms],
-    moves: Iterable[Move] = (),
-) -> Clock:
+def started(since: datetime, terms: Terms | Timeline[Terms], moves: Iterable[Move] = ()) -> Clock:
     """Return a clock that runs from an instant on, but for these moves."""
     promised = terms if isinstance(terms, Timeline) else Timeline(first=terms)
     return Clock(since=since, status=tiled("running", moves), terms=promised)
@@ -112,7 +108,9 @@ def breached_at(clock: Clock, at: datetime) -> datetime | None:
     return _reached(clock, at, lambda terms: terms.target + TICK)
 
 
-def escalations(clock: Clock, percents: Iterable[Percent], at: datetime) -> tuple[Escalation, ...]:
+def escalations(
+    clock: Clock, percents: Collection[Percent], at: datetime
+) -> tuple[Escalation, ...]:
     """Return which thresholds were reached by an instant: each once, lower ones first (T11)."""
     found = (
         Escalation(percent=percent, at=instant)
@@ -122,7 +120,7 @@ def escalations(clock: Clock, percents: Iterable[Percent], at: datetime) -> tupl
     return tuple(found)
 
 
-def next_change_at(clock: Clock, percents: Iterable[Percent], at: datetime) -> datetime | None:
+def next_change_at(clock: Clock, percents: Collection[Percent], at: datetime) -> datetime | None:
     """Return when the next threshold or breach comes if nothing happens (rules.md X12)."""
     if not _runs(clock, at):
         return None

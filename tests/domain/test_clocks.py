@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from random import Random
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,6 @@ from crmcore.domain.clocks import (
     Clock,
     Escalation,
     Move,
-    Status,
     Terms,
     breached_at,
     breaches,
@@ -36,15 +34,21 @@ from tests.domain.calendars import (
     OFFICE_WEEK,
     RANDOMS,
     TICK,
-    ZONES,
-    any_special,
-    any_week,
     calendar,
 )
-from tests.plain import working_minutes
+from tests.domain.lives import (
+    LATER,
+    LIVES,
+    MINUTES,
+    PERCENTS,
+    START,
+    WHENEVER,
+    ZERO,
+    Life,
+    any_life,
+    minute_by_minute,
+)
 
-ZERO = timedelta()
-PERCENTS = (50, 75, 100, 150)
 OFFICE = calendar(zone="UTC")
 FOUR_HOURS, EIGHT_HOURS = (Terms(target=n * HOUR, calendar=OFFICE) for n in (4, 8))
 
@@ -106,82 +110,6 @@ def test_a_target_is_working_time_of_a_year_at_most(target: timedelta) -> None:
 
 
 # By chance: what happens to a clock within two days.
-
-
-class Life(NamedTuple):
-    """What happened to a clock, and its working minutes, counted one by one."""
-
-    clock: Clock
-    minutes: frozenset[datetime]
-    moves: dict[datetime, Status]
-    targets: dict[datetime, timedelta]
-
-
-START, MINUTES = march(28, 8), 2_160  # in Berlin clocks change on the 29th
-WHENEVER = START + MINUTES * MINUTE
-
-
-def any_life(random: Random) -> Life:
-    """Return what happens to a clock by chance, always at whole minutes."""
-    zone, day = random.choice(ZONES), date(2026, 3, 29)
-    week, special = any_week(random), any_special(random, day)
-    known = calendar(week, special, zone)
-    kinds: Sequence[Status] = ("running", "running", "paused", "stopped")
-    moves: dict[datetime, Status] = {at: random.choice(kinds) for at in any_instants(random, 6)}
-    targets = {at: any_target(random) for at in any_instants(random, 2)}
-    first = any_target(random)
-    terms = tiled(
-        Terms(target=first, calendar=known),
-        [(at, Terms(target=target, calendar=known)) for at, target in targets.items()],
-    )
-    minutes = frozenset(working_minutes(week, special, zone, START, MINUTES))
-    return Life(started(START, terms, moves.items()), minutes, moves, {START: first} | targets)
-
-
-def any_instants(random: Random, most: int) -> list[datetime]:
-    count = random.randint(0, most)
-    return sorted(START + random.randint(0, MINUTES) * MINUTE for _ in range(count))
-
-
-def any_target(random: Random) -> timedelta:
-    return random.randint(1, 200) * 4 * MINUTE  # so that each percentage is whole minutes
-
-
-LIVES = RANDOMS.map(any_life)
-LATER = st.integers(0, MINUTES).map(lambda number: START + number * MINUTE)
-
-
-class Told(NamedTuple):
-    """What somebody knows who looks at each minute."""
-
-    counted: timedelta
-    missed: dict[timedelta, datetime]
-    reached: dict[int, datetime]
-
-
-def minute_by_minute(life: Life, until: datetime) -> Told:
-    """Return what happened by an instant, as somebody tells who looks at every minute."""
-    told = Told(ZERO, {}, {})
-    counted, status, target, at = ZERO, "running", ZERO, START
-    while at <= until:
-        status, target = life.moves.get(at, status), life.targets.get(at, target)
-        if status == "running":
-            if counted > target:
-                told.missed.setdefault(target, at)
-            note(told, counted, target, at)
-            if at < until and at in life.minutes:
-                if counted == target:
-                    told.missed.setdefault(target, at + TICK)
-                counted += MINUTE
-                note(told, counted, target, at + MINUTE)
-        at += MINUTE
-    return told._replace(counted=counted)
-
-
-def note(told: Told, counted: timedelta, target: timedelta, at: datetime) -> None:
-    for percent in PERCENTS:
-        if counted * 100 >= target * percent:
-            told.reached.setdefault(percent, at)
 
 
 def test_t3_t4_t11_who_looks_at_every_minute_tells_the_same() -> None:
