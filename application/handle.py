@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
@@ -154,16 +154,20 @@ def attempt(
     open_again = {
         item.id: Conflict("what it was refused for did not happen")
         for item in new
-        if item.id in decided.refused and not never_so.isdisjoint(item.streams)
+        if item.id in decided.refused and not never_so.isdisjoint(decided.streams[item.id])
     }
     return _outcomes(asked, recorded, done, decided.refused | dict(lost) | open_again)
 
 
 class _Decided(NamedTuple):
-    """What requests lead to, or why they lead to nothing; and where that leaves the streams."""
+    """What requests lead to, or why they lead to nothing; and where that leaves the streams.
+
+    `streams` are those that each was decided on, also those that it only looked at.
+    """
 
     commits: dict[UUID, Commit]
     refused: dict[UUID, CRMError]
+    streams: dict[UUID, tuple[Stream, ...]]
     states: States
 
 
@@ -174,18 +178,26 @@ def _decided(
     now: datetime,
     forms: Mapping[str, str],
 ) -> _Decided:
-    """Decide on what is remembered, and on what is recorded where no fact will prove it right."""
+    """Decide on what is remembered, and on what is recorded where no fact will prove it right.
+
+    What is looked at beside is read at once, all of it: so no part of it is older than another.
+    """
     deciders = {task.stream: task.decider for item in asked for task in item.request.tasks}
     states = remembered.of(deciders)
     trusted = set(states)
     states |= _read(deciders.keys() - states.keys(), deciders, journal, forms)
+    beside: set[Stream] = set()
     while True:
         try:
-            decided = _decided_on(dict(states), asked, now)
+            decided = _decided_on(dict(states), beside, asked, now)
         except _ReadWhollyError as error:
             unread, of_use = {error.stream}, dict[str, str]()
+        except _ReadBesideError as error:
+            deciders |= error.deciders
+            beside |= error.deciders.keys()
+            unread, of_use = beside, dict(forms)
         else:
-            unread, of_use = trusted - _proven(decided, asked), dict(forms)
+            unread, of_use = trusted - _proven(decided), dict(forms)
         if not unread:
             return decided
         states |= _read(unread, deciders, journal, of_use)
@@ -216,30 +228,42 @@ class _ReadWhollyError(Exception):
         self.stream = stream
 
 
-def _proven(decided: _Decided, asked: Sequence[Asked]) -> set[Stream]:
+class _ReadBesideError(Exception):
+    """Streams have to be read that a request was not known to depend on."""
+
+    def __init__(self, deciders: Mapping[Stream, Decider[Any, Any, Any]]) -> None:
+        super().__init__(deciders)
+        self.deciders = deciders
+
+
+def _proven(decided: _Decided) -> set[Stream]:
     """Return the streams whose states the append proves: there are facts that follow on them.
 
     A command that changes nothing proves nothing, also where another one of the same batch does.
     """
     changed = {fact.stream for commit in decided.commits.values() for fact in commit.facts}
-    for item in asked:
-        if (commit := decided.commits.get(item.id)) is not None:
-            changed -= set(item.streams) - {fact.stream for fact in commit.facts}
+    for commit in decided.commits.values():
+        changed -= set(commit.streams) - {fact.stream for fact in commit.facts}
     return changed
 
 
-def _decided_on(states: States, asked: Sequence[Asked], now: datetime) -> _Decided:
+def _decided_on(
+    states: States, beside: Collection[Stream], asked: Sequence[Asked], now: datetime
+) -> _Decided:
     """Return what each request leads to, one after the other, and why others lead to nothing."""
     commits: dict[UUID, Commit] = {}
     refused: dict[UUID, CRMError] = {}
+    streams: dict[UUID, tuple[Stream, ...]] = {}
     for item in asked:
         if item.id in commits:
             continue
+        view = _View(states, beside, item.streams)
         try:
-            commits[item.id] = _commit(item, states, now)
+            commits[item.id] = _commit(item, view, now)
         except CRMError as refusal:
             refused[item.id] = refusal
-    return _Decided(commits, refused, states)
+        streams[item.id] = view.streams
+    return _Decided(commits, refused, streams, states)
 
 
 def _append(
@@ -298,43 +322,91 @@ def _outcomes(
     return outcomes
 
 
-def _commit(asked: Asked, states: States, now: datetime) -> Commit:
+class _View:
+    """Where streams stand for one request, as it moves them on and looks at others.
+
+    Its own streams are proven by the versions of its facts. What it looks at besides was read for
+    that: what happened to be at hand may be older than what leads to it.
+    """
+
+    def __init__(
+        self, states: States, beside: Collection[Stream], streams: tuple[Stream, ...]
+    ) -> None:
+        self.after: States = {}
+        self.streams = streams
+        self._states = states
+        self._beside = beside
+        self._own = set(streams)
+
+    def known(self, stream: Stream, decider: Decider[Any, Any, Any]) -> Known:
+        """Return where a stream stands; raise _ReadBesideError where it has to be read first."""
+        self._add([stream])
+        if stream not in self._own and stream not in self._beside:
+            raise _ReadBesideError({stream: decider})
+        return self.after.get(stream) or self._states[stream]
+
+    def look(self, decider: Decider[Any, Any, Any], ids: Collection[UUID]) -> dict[UUID, Any]:
+        """Return the states of others of the same kind."""
+        streams = {own_id: Stream(kind=decider.kind, id=own_id) for own_id in ids}
+        self._add(streams.values())
+        if not set(streams.values()) <= {*self._beside, *self.after}:
+            raise _ReadBesideError(dict.fromkeys(streams.values(), decider))
+        return {own_id: self.known(stream, decider).state for own_id, stream in streams.items()}
+
+    def move_on(self) -> None:
+        """Let those that come next find the streams where this request leaves them."""
+        self._states |= self.after
+
+    def _add(self, streams: Collection[Stream]) -> None:
+        self.streams = tuple(dict.fromkeys((*self.streams, *streams)))
+
+
+def _commit(asked: Asked, view: _View, now: datetime) -> Commit:
     """Return what a request leads to, and move the states on."""
     request = asked.request
     request.bounds.require(request.act, now)
-    facts, after = _decide(request, states)
+    facts: list[Fact[Any]] = []
+    for place, task in enumerate(request.tasks):
+        facts += _decide(task, request, view, place)
     if len(facts) > FACTS_MAX:
         raise InvalidCommand(f"one act leads to {FACTS_MAX} facts at most, not to {len(facts)}")
-    states |= after
-    return Commit(command_id=asked.id, digest=asked.digest, streams=asked.streams, facts=facts)
+    view.move_on()
+    return Commit(
+        command_id=asked.id, digest=asked.digest, streams=view.streams, facts=tuple(facts)
+    )
 
 
-def _decide(request: Request, states: States) -> tuple[tuple[Fact[Any], ...], States]:
-    """Return the facts of a request and where they leave the streams."""
+def _decide(task: Task, request: Request, view: _View, place: int) -> list[Fact[Any]]:
+    """Return the facts of a command, and of what these ask of others."""
+    stream, decider = task.stream, task.decider
+    known = view.known(stream, decider)
     facts: list[Fact[Any]] = []
-    after: States = {}
-    for place, task in enumerate(request.tasks):
-        stream, decider = task.stream, task.decider
-        known = after.get(stream) or states[stream]
-        for event in _events(task, known.state, request.act, place):
-            _require_storable(event, decider)
-            threads = decider.threads(event)
-            at = _takes_effect(stream, known, threads, request.act)
-            known = known._replace(
-                version=known.version + 1,
-                state=decider.evolve(known.state, event),
-                threads=known.threads.after(threads, at),
-            )
-            customer = decider.customer(stream.id, known.state)
-            facts.append(_fact(stream, known.version, event, at, request, customer))
-        after[stream] = known
-    return tuple(facts), after
+    for event in _events(task, known.state, request.act, view, place):
+        _require_storable(event, decider)
+        threads = decider.threads(event)
+        at = _takes_effect(stream, known, threads, request.act)
+        known = known._replace(
+            version=known.version + 1,
+            state=decider.evolve(known.state, event),
+            threads=known.threads.after(threads, at),
+        )
+        customer = decider.customer(stream.id, known.state)
+        facts.append(_fact(stream, known.version, event, at, request, customer))
+    view.after[stream] = known
+    asked = [asked for fact in facts for asked in decider.asks(stream.id, fact.event)]
+    for own_id, command in asked:
+        other = Stream(kind=decider.kind, id=own_id)
+        more = Task(decider=decider, stream=other, command=command)
+        facts += _decide(more, request, view, place)
+    return facts
 
 
-def _events(task: Task, state: Any, act: Act, place: int) -> Sequence[Any]:  # noqa: ANN401 - the decider's
+def _events(task: Task, state: Any, act: Act, view: _View, place: int) -> Sequence[Any]:  # noqa: ANN401 - the decider's
     """Return what the rules lead to; a refusal says whose it is of several commands."""
+    decider, command = task.decider, task.command
     try:
-        found: Sequence[Any] = task.decider.decide(task.command, state, act)
+        told = decider.informed(task.stream.id, command, state, partial(view.look, decider))
+        found: Sequence[Any] = decider.decide(command, told, act)
     except Rejected as refusal:
         refusal.place = place
         raise

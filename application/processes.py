@@ -1,7 +1,8 @@
 """What a command needs of other streams: asked in the same act, so that both happen or neither.
 
 A claim counts in the portfolio of who claims, a verified tax id is reserved, a merge is known to
-both customers. A command names what it gives up, so that repeating it asks for the same again.
+both customers, and so is who belongs to a group. A command names what it gives up, so that
+repeating it asks for the same again.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from crmcore.domain import identity, portfolio
 from crmcore.domain.act import Act
-from crmcore.domain.customer import merging, ownership, verified
+from crmcore.domain.customer import group, merging, ownership, verified
 from crmcore.domain.customer.tax_id import TaxId
 from crmcore.domain.identity import identity_id
 from crmcore.domain.portfolio import portfolio_id
@@ -43,11 +44,11 @@ def together(command: object, to: UUID, act: Act) -> list[Addressed]:
 def _merging(command: object, to: UUID) -> Iterator[Addressed]:
     """Yield what a merge asks of the other customer, and what is given up or taken back."""
     match command:
-        case merging.MergeInto(surviving_customer=other, held=held):
-            yield merging.Absorb(absorbed_customer=to, held=held), other
+        case merging.MergeInto(surviving_customer=other, held=held, grade=grade):
+            yield merging.Absorb(absorbed_customer=to, held=held, grade=grade), other
             yield from (*_given_up(held.tax_id, to), *_let_go(held.owner, to))
-        case merging.Absorb(absorbed_customer=other, held=held):
-            yield merging.MergeInto(surviving_customer=to, held=held), other
+        case merging.Absorb(absorbed_customer=other, held=held, grade=grade):
+            yield merging.MergeInto(surviving_customer=to, held=held, grade=grade), other
             yield from (*_given_up(held.tax_id, other), *_let_go(held.owner, other))
         case merging.Unmerge(surviving_customer=other, held=held):
             yield merging.Separate(absorbed_customer=to, held=held), other
@@ -57,6 +58,21 @@ def _merging(command: object, to: UUID) -> Iterator[Addressed]:
             yield from (*_reserved(held.tax_id, other), *_taken(held.owner, other))
         case merging.MarkNotDuplicate(other_customer=other):
             yield merging.MarkNotDuplicate(other_customer=to), other
+        case _:
+            yield from _grouping(command, to)
+
+
+def _grouping(command: object, to: UUID) -> Iterator[Addressed]:
+    """Yield what joining or leaving a group asks of the other customer (rules.md CR14)."""
+    match command:
+        case group.JoinGroup(parent=other):
+            yield group.AdmitMember(member=to), other
+        case group.AdmitMember(member=other):
+            yield group.JoinGroup(parent=to), other
+        case group.LeaveGroup(parent=other):
+            yield group.DismissMember(member=to), other
+        case group.DismissMember(member=other):
+            yield group.LeaveGroup(parent=to), other
         case _:
             pass
 

@@ -17,8 +17,12 @@ from crmcore.domain.customer.acceptance import (
     exposure_of,
     is_over_limit,
     most,
+    of_group,
 )
 from crmcore.domain.customer.ageing import ageing, open_parts
+from crmcore.domain.customer.beside import Account, open_amounts
+from crmcore.domain.customer.exposure import Orders, Payments
+from crmcore.domain.customer.limits import Raises
 from crmcore.domain.customer.policy import BUCKETS
 from crmcore.domain.customer.reminders import level_of
 from crmcore.domain.money import Money
@@ -59,8 +63,9 @@ def _told(known: Customer, day: date, policy: customer.Policy) -> Details:
     details = [("status", status), ("limit", str(limit or "none"))]
     if currency:
         details.append(("exposure", str(total)))
-    if status == "ok" and isinstance(limit, Money):
-        details.append(("headroom", str(most(limit, policy) - total)))
+    if status == "ok" and (rooms := list(_rooms(books, total, policy))):
+        details.append(("headroom", str(min(rooms))))
+    details += _group(books, total, policy)
     if states := ", ".join(_states(known, books, status, policy)):
         details.append(("states", states))
     ages = ageing(books.invoices, day)
@@ -76,15 +81,33 @@ def _told(known: Customer, day: date, policy: customer.Policy) -> Details:
     return tuple(details)
 
 
+def _rooms(books: Books, total: Money, policy: customer.Policy) -> Iterator[Money]:
+    """Yield what more may be owed, by the limit of the customer and by that of its group."""
+    if isinstance(books.limit, Money):
+        yield most(books.limit, policy) - total
+    checked = of_group(books, total, policy)
+    if checked is not None and isinstance(checked.limit, Money):
+        yield most(checked.limit, policy) - checked.exposure
+
+
+def _group(books: Books, total: Money, policy: customer.Policy) -> Details:
+    """Return what the group owes and may owe in all, nothing without a group (rules.md CR14)."""
+    try:
+        checked = of_group(books, total, policy)
+    except Rejected:  # what is open in the group is in several currencies: the status says so
+        return ()
+    if checked is None:
+        return ()
+    limit = str(checked.limit or "none")
+    return (("group limit", limit), ("group exposure", str(checked.exposure)))
+
+
 def _currency(books: Books) -> str | None:
     """Return the currency of what is open, else of the limit, if there is any."""
-    amounts = [order.amount for order in books.orders]
-    amounts += [invoice.left for invoice in books.invoices if invoice.is_open]
-    amounts += [
-        payment.amount
-        for payment in books.payments
-        if payment.left.minor or not payment.has_cleared(books.day)
-    ]
+    own = Account(orders=books.orders, invoices=books.invoices, payments=books.payments)
+    amounts = list(open_amounts(own, books.day))
+    if books.group is not None:
+        amounts += open_amounts(books.group.others, books.day)
     if isinstance(books.limit, Money):
         amounts.append(books.limit)
     return amounts[0].currency if amounts else None
@@ -143,17 +166,30 @@ def _all_ends(books: Books, policy: customer.Policy) -> Iterator[date]:
         for part in open_parts(invoice):
             for days in (*AGE_ENDS, grace, max(grace, hold)):
                 yield add_days(part.due_on, days + 1)
-    for payment in books.payments:
-        if payment.clears_on:
-            yield payment.clears_on
-    for order in books.orders:
-        day, horizon = order.deliver_on, policy.horizon_days
-        if day and horizon is not None and add_days(books.day, horizon) < day:
-            yield add_days(day, -horizon)
+    yield from _moves(books, books.orders, books.payments, policy)
     yield from (granted.starts_on for granted in books.raises.temporary)
     for until in _last_days(books):
         if until:
             yield add_days(until, 1)
+    if group := books.group:
+        yield from _moves(books, group.others.orders, group.others.payments, policy)
+        yield from (granted.starts_on for granted in group.raises.temporary)
+        for until in (group.credit.limit_until, *_raised_until(group.raises)):
+            if until:
+                yield add_days(until, 1)
+
+
+def _moves(
+    books: Books, orders: Orders, payments: Payments, policy: customer.Policy
+) -> Iterator[date]:
+    """Yield the days on which money clears, and those from which an order counts."""
+    for payment in payments:
+        if payment.clears_on:
+            yield payment.clears_on
+    for order in orders:
+        day, horizon = order.deliver_on, policy.horizon_days
+        if day and horizon is not None and add_days(books.day, horizon) < day:
+            yield add_days(day, -horizon)
 
 
 def _last_days(books: Books) -> Iterator[date | None]:
@@ -161,6 +197,11 @@ def _last_days(books: Books) -> Iterator[date | None]:
     yield books.credit.limit_until
     yield books.credit.investigated_until
     yield from (hold.ends_on for hold in books.credit.holds)
-    yield from (granted.ends_on for granted in books.raises.temporary)
-    yield from (security.ends_on for security in books.raises.securities)
+    yield from _raised_until(books.raises)
     yield from (release.ends_on for release in books.releases.holds)
+
+
+def _raised_until(raises: Raises) -> Iterator[date | None]:
+    """Yield the last days of what raises a limit."""
+    yield from (granted.ends_on for granted in raises.temporary)
+    yield from (security.ends_on for security in raises.securities)

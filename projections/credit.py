@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, TypeAlias
+from uuid import UUID
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -12,7 +13,9 @@ from msgspec.structs import replace
 from crmcore.domain import customer
 from crmcore.domain.calendar import LAST_DAY, add_days, add_months, day_of, start_of, zone
 from crmcore.domain.customer import Customer, profile
+from crmcore.domain.customer.beside import Beside, GroupBooks
 from crmcore.domain.customer.credit import GradeOverridden
+from crmcore.domain.customer.merging import Absorbed, Unmerged
 from crmcore.domain.customer.payments import PaymentAllocated, PaymentReversed, Restored
 from crmcore.domain.customer.receivables import (
     CreditNoteIssued,
@@ -74,6 +77,14 @@ class Invoice(Value):
 Invoices: TypeAlias = tuple[Invoice, ...]
 
 
+class Inherited(Value):
+    """The worse grade of two that became one, until the customer is looked into again (M3)."""
+
+    absorbed: UUID
+    grade: str
+    position: int
+
+
 class Standing(Value):
     """What the grade depends on; the customer's state is the one that accepts orders."""
 
@@ -86,6 +97,7 @@ class Standing(Value):
     investigated: int = 0
     written_off: tuple[date, int] | None = None
     bounced: tuple[tuple[date, int], ...] = ()
+    inherited: tuple[Inherited, ...] = ()
 
 
 class Grade(Value):
@@ -118,7 +130,11 @@ def apply(before: Standing, fact: Recorded[Any], policy: Policy) -> Standing:
             invoice = Invoice(name=name, amount=amount, due_on=due_on, position=fact.position)
             return replace(after, unpaid=(*before.unpaid, invoice))
         case customer.credit.CreditInvestigated():
-            return replace(after, investigated=fact.position)
+            return replace(after, investigated=fact.position, inherited=())
+        case Absorbed(absorbed_customer=other, grade=grade):
+            return _inherited(after, other, grade, fact.position)
+        case Unmerged(other_customer=other):
+            return _inherited(after, other, None, fact.position)
         case GradeOverridden():
             return replace(after, overridden=fact.position)
         case profile.Blacklisted():
@@ -162,16 +178,23 @@ def next_look(standing: Standing, at: datetime, policy: Policy) -> datetime | No
     return start_of(_improves(standing, today, min(later), policy), where) if later else None
 
 
-def credit(policy: Policy) -> Projection[Standing]:
-    """Return the credit projection under a policy."""
+def credit(policy: Policy, group: GroupBooks | None = None) -> Projection[Standing]:
+    """Return the credit projection under a policy, of a customer in a group if it is in one."""
     return Projection(
         question="credit",
-        initial=Standing(),
+        initial=Standing(customer=Customer(beside=Beside(group=group))),
         apply=partial(apply, policy=policy),
         judge=partial(judge, policy=policy),
         next_look=partial(next_look, policy=policy),
         details=partial(details, policy=policy),
     )
+
+
+def _inherited(standing: Standing, other: UUID, grade: str | None, position: int) -> Standing:
+    """Return the standing with the worse grade of a merge, or without that of one that ended."""
+    kept = tuple(one for one in standing.inherited if one.absorbed != other)
+    more = () if grade is None else (Inherited(absorbed=other, grade=grade, position=position),)
+    return replace(standing, inherited=(*kept, *more))
 
 
 def _is_open(standing: Standing, name: str) -> bool:
@@ -232,6 +255,17 @@ def _overdue(standing: Standing, today: date) -> Invoices:
 
 
 def _computed(standing: Standing, today: date, policy: Policy) -> Grade:
+    """Return the grade of the customer, and no better one than at its merges (rules.md M3)."""
+    own = _of_its_own(standing, today, policy)
+    worst = max(standing.inherited, key=lambda one: GRADES.index(one.grade), default=None)
+    is_rated = own.grade != "unrated"
+    if worst is None or (is_rated and GRADES.index(own.grade) >= GRADES.index(worst.grade)):
+        return own
+    rule = f"when {worst.absorbed} was absorbed, the worse grade of the two was {worst.grade}"
+    return replace(own, grade=worst.grade, rule=rule, because=(worst.position,))
+
+
+def _of_its_own(standing: Standing, today: date, policy: Policy) -> Grade:
     """Return the grade by score and gates (rules.md 3.2)."""
     if standing.customer.profile.status == "blacklisted":
         rule = "a blacklisted customer has grade D"

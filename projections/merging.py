@@ -9,7 +9,16 @@ from msgspec import Struct
 from msgspec.inspect import Metadata, StrType, Type, UnionType, type_info
 from msgspec.structs import fields, replace
 
-from crmcore.domain.customer import credit, merging, ownership, profile, verified
+from crmcore.domain.customer import (
+    credit,
+    group,
+    limits,
+    merging,
+    ownership,
+    profile,
+    releases,
+    verified,
+)
 from crmcore.domain.customer.access import Event as AccessEvent
 from crmcore.domain.customer.evidence import DatumVerified
 from crmcore.domain.customer.follow_ups import Event as FollowUpEvent
@@ -23,7 +32,7 @@ Whose = TypeVar("Whose", UUID, UUID | None)
 _HOLDS = credit.HoldPlaced | credit.HoldReleased
 _STAYS = (
     profile.Event | credit.Event | merging.Event | ownership.Event | verified.Event
-    | AccessEvent | FollowUpEvent | DatumVerified
+    | AccessEvent | FollowUpEvent | DatumVerified | limits.Event | releases.Event | group.Event
 )  # fmt: skip
 _REF = type_info(Ref)
 
@@ -55,7 +64,8 @@ def carried(facts: Iterable[Recorded[Any]]) -> list[Recorded[Any]]:
     """Return those facts of an absorbed customer that count for who stands for it (M3).
 
     What it bought, ordered and owes does, under names apart from those of the other; so do its
-    holds, leads, tickets and points. Who it is, its limit and who looks after it do not.
+    holds, leads, tickets and points. Who it is, its limit, what raises or releases that, its group
+    and who looks after it do not.
     """
     return [
         _apart(fact) if fact.stream.kind == "customer" else fact

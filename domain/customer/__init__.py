@@ -9,6 +9,7 @@ from crmcore.domain.customer import (
     credit,
     evidence,
     follow_ups,
+    group,
     limits,
     merging,
     orders,
@@ -39,6 +40,7 @@ from crmcore.domain.customer.credit import (
 from crmcore.domain.customer.evidence import VerifyDatum
 from crmcore.domain.customer.exchange import ExchangeRate
 from crmcore.domain.customer.follow_ups import CompleteFollowUp, PlanFollowUp
+from crmcore.domain.customer.group import AdmitMember, DismissMember, JoinGroup, LeaveGroup
 from crmcore.domain.customer.limits import GrantTemporaryLimit, PledgeSecurity, ReleaseSecurity
 from crmcore.domain.customer.merging import (
     Absorb,
@@ -113,6 +115,7 @@ from crmcore.domain.customer.verified import GiveUpTaxId, VerifyTaxId
 __all__ = [
     "Absorb",
     "AcceptOrder",
+    "AdmitMember",
     "AllocatePayment",
     "AnswerSurvey",
     "ApproveLimit",
@@ -138,6 +141,7 @@ __all__ = [
     "Deactivate",
     "Deliver",
     "DenyAccess",
+    "DismissMember",
     "DisputeInvoice",
     "Event",
     "ExchangeRate",
@@ -148,6 +152,8 @@ __all__ = [
     "Held",
     "IssueCreditNote",
     "IssueInvoice",
+    "JoinGroup",
+    "LeaveGroup",
     "LogInteraction",
     "LowerLimit",
     "MakeReferral",
@@ -205,6 +211,7 @@ __all__ = [
     "evidence",
     "evolve",
     "follow_ups",
+    "group",
     "known_as",
     "limits",
     "merging",

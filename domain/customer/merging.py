@@ -6,6 +6,18 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from crmcore.domain.customer import payments, reminders
+from crmcore.domain.customer.credit import Grade, ReleaseHold
+from crmcore.domain.customer.orders import CancelOrder, CloseOrder, Deliver
+from crmcore.domain.customer.receivables import (
+    DisputeInvoice,
+    IssueCreditNote,
+    IssueInvoice,
+    ReceivePayment,
+    ResolveDispute,
+    RevalueInvoice,
+    WriteOff,
+)
 from crmcore.domain.customer.sales import REMEMBERED_MAX
 from crmcore.domain.customer.tax_id import TaxId
 from crmcore.domain.value import Ref, Rejection, Text, Value, require
@@ -25,10 +37,15 @@ class Held(Value):
 
 
 class MergeInto(Value, tag="customer.merge_into"):
-    """Let another customer stand for this one; said to the one that is absorbed."""
+    """Let another customer stand for this one; said to the one that is absorbed.
+
+    `grade` is the worse credit grade of the two: the survivor has no better one until it is looked
+    into again.
+    """
 
     surviving_customer: UUID
     held: Held = Held()
+    grade: Grade | None = None
 
 
 class Absorb(Value, tag="customer.absorb"):
@@ -36,6 +53,7 @@ class Absorb(Value, tag="customer.absorb"):
 
     absorbed_customer: UUID
     held: Held = Held()
+    grade: Grade | None = None
 
 
 class Unmerge(Value, tag="customer.unmerge"):
@@ -64,16 +82,18 @@ Command: TypeAlias = MergeInto | Absorb | Unmerge | Separate | MarkNotDuplicate
 # Events
 
 
-class MergedInto(Value, tag="customer.merged_into"):
-    """Another customer stands for this one."""
+class MergedInto(Value, tag="customer.merged_into", omit_defaults=True):
+    """Another customer stands for this one; the worse credit grade of the two was this."""
 
     surviving_customer: UUID
+    grade: Grade | None = None
 
 
-class Absorbed(Value, tag="customer.absorbed"):
-    """This customer stands for another one as well."""
+class Absorbed(Value, tag="customer.absorbed", omit_defaults=True):
+    """This customer stands for another one as well; the worse credit grade of the two was this."""
 
     absorbed_customer: UUID
+    grade: Grade | None = None
 
 
 class Unmerged(Value, tag="customer.unmerged"):
@@ -132,6 +152,13 @@ Reason: TypeAlias = Redirected | AlreadyMerged | MergeCycle | NotMerged | OtherH
 # State
 
 
+_GOES_ON = (
+    Deliver | CancelOrder | CloseOrder | RevalueInvoice | DisputeInvoice | ResolveDispute
+    | ReceivePayment | IssueCreditNote | WriteOff | payments.Command | reminders.RemindCustomer
+    | ReleaseHold
+)  # fmt: skip
+
+
 class Mark(Value):
     """Another customer that this one was not, under the name and tax id that it had."""
 
@@ -162,10 +189,21 @@ def resolved(customer: UUID, survivors: Mapping[UUID, UUID]) -> UUID:
 
 
 def require_own(merges: Merges, command: object) -> None:
-    """Reject what is asked of a customer that was merged, but for what is about merges (M1)."""
+    """Reject what is asked of a customer that was merged (M1).
+
+    But for what is about merges, and for what ends what was open then: facts stay on their stream.
+    """
     if merges.survivor is not None:
         about_merges = isinstance(command, MergeInto | Absorb | Unmerge | Separate)
-        require(about_merges, Redirected(surviving_customer=merges.survivor))
+        redirected = Redirected(surviving_customer=merges.survivor)
+        require(about_merges or _goes_on(command), redirected)
+
+
+def _goes_on(command: object) -> bool:
+    """Tell whether a command is about what was ordered, owed or held before a merge."""
+    if isinstance(command, IssueInvoice):
+        return command.order is not None
+    return isinstance(command, _GOES_ON)
 
 
 def decide(
@@ -174,17 +212,18 @@ def decide(
     """Return who stands for whom; what is so already is nothing to do."""
     survivor, absorbed = merges.survivor, merges.absorbed
     match command:
-        case MergeInto(surviving_customer=other, held=named):
+        case MergeInto(surviving_customer=other, held=named, grade=grade):
             if survivor == other:
                 return ()
             require(survivor is None, AlreadyMerged(surviving_customer=survivor or other))
             require(other not in absorbed, MergeCycle(surviving_customer=other))
             require(named == held, OtherHoldings(held=held))
-            return (MergedInto(surviving_customer=other),)
-        case Absorb(absorbed_customer=other):
+            return (MergedInto(surviving_customer=other, grade=grade),)
+        case Absorb(absorbed_customer=other, grade=grade):
             require(survivor != other, MergeCycle(surviving_customer=other))
             require(survivor is None, Redirected(surviving_customer=survivor or other))
-            return () if other in absorbed else (Absorbed(absorbed_customer=other),)
+            new = Absorbed(absorbed_customer=other, grade=grade)
+            return () if other in absorbed else (new,)
         case Unmerge(surviving_customer=other, held=named):
             require(survivor == other, NotMerged(other_customer=other))
             require(named == held, OtherHoldings(held=held))

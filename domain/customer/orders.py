@@ -6,7 +6,15 @@ from typing import TypeAlias, assert_never
 from msgspec.structs import replace
 
 from crmcore.domain.customer import acceptance
-from crmcore.domain.customer.acceptance import Books, CashOnly, OnHold, Overdue, OverLimit
+from crmcore.domain.customer.acceptance import (
+    Books,
+    CashOnly,
+    OnHold,
+    Overdue,
+    OverGroupLimit,
+    OverLimit,
+)
+from crmcore.domain.customer.beside import GroupChecked
 from crmcore.domain.customer.credit import Limit
 from crmcore.domain.customer.exchange import Conversion, ExchangeRate, booked, conversion
 from crmcore.domain.customer.exposure import Order, Orders
@@ -71,7 +79,9 @@ Command: TypeAlias = AcceptOrder | ChangeOrder | CancelOrder | CloseOrder | Reop
 class OrderAccepted(Value, tag="customer.order_accepted", omit_defaults=True):
     """An order on account, with the exposure and the limit that decided it (rules.md CR5).
 
-    Where it passed above the limit, `released` and `release_ends_on` are those of the release.
+    Where it passed above the limit, `released` and `release_ends_on` are those of the release. Of
+    the exposure, `absorbed` is owed by those for whom the customer stands; `group` is what was
+    checked of its group.
     """
 
     order: Ref
@@ -82,6 +92,8 @@ class OrderAccepted(Value, tag="customer.order_accepted", omit_defaults=True):
     conversion: Conversion | None = None
     released: Money | None = None
     release_ends_on: date | None = None
+    absorbed: Money | None = None
+    group: GroupChecked | None = None
 
 
 class OrderChanged(Value, tag="customer.order_changed", omit_defaults=True):
@@ -93,6 +105,8 @@ class OrderChanged(Value, tag="customer.order_changed", omit_defaults=True):
     limit: Limit | None = None
     released: Money | None = None
     release_ends_on: date | None = None
+    absorbed: Money | None = None
+    group: GroupChecked | None = None
 
 
 class OrderCancelled(Value, tag="customer.order_cancelled"):
@@ -119,6 +133,8 @@ class OrderReopened(Value, tag="customer.order_reopened", omit_defaults=True):
     limit: Limit
     released: Money | None = None
     release_ends_on: date | None = None
+    absorbed: Money | None = None
+    group: GroupChecked | None = None
 
 
 class DeliveryRecorded(Value, tag="customer.delivery_recorded"):
@@ -164,8 +180,8 @@ class TooMuchDelivered(Rejection):
 
 
 Reason: TypeAlias = (
-    NotPositive | OnHold | CashOnly | Overdue | OverLimit | NameTaken | UnknownOrder
-    | NotClosed | BelowDone | TooMuchDelivered
+    NotPositive | OnHold | CashOnly | Overdue | OverLimit | OverGroupLimit | NameTaken
+    | UnknownOrder | NotClosed | BelowDone | TooMuchDelivered
 )  # fmt: skip
 
 
@@ -213,6 +229,8 @@ def _accept(
             conversion=conversion(command.amount, command.rate),
             released=passed.release,
             release_ends_on=passed.release_ends_on,
+            absorbed=passed.absorbed,
+            group=passed.group,
         ),
     )
 
@@ -282,6 +300,8 @@ def _change(order: Order, amount: Money, books: Books, policy: Policy) -> tuple[
             limit=passed.limit,
             released=passed.release,
             release_ends_on=passed.release_ends_on,
+            absorbed=passed.absorbed,
+            group=passed.group,
         ),
     )
 
@@ -300,13 +320,15 @@ def _reopen(name: str, books: Books, closed: Orders, policy: Policy) -> tuple[Ev
             limit=passed.limit,
             released=passed.release,
             release_ends_on=passed.release_ends_on,
+            absorbed=passed.absorbed,
+            group=passed.group,
         ),
     )
 
 
 def _deliver(command: Deliver, books: Books, closed: Orders, policy: Policy) -> tuple[Event, ...]:
     """Deliver what is ordered, unless a hold stops deliveries; invoiced before is no matter."""
-    held = books.credit.holds_on(books.day, "delivery")
+    held = books.holds_on("delivery")
     automatic = acceptance.automatic_holds(books, policy)
     held += tuple(kind for kind in automatic if kind in policy.delivery_holds)
     require(not held, OnHold(holds=held))

@@ -17,6 +17,7 @@ from crmcore.domain.customer import (
     credit,
     evidence,
     follow_ups,
+    group,
     limits,
     merging,
     orders,
@@ -31,12 +32,14 @@ from crmcore.domain.customer import (
     sales,
     verified,
 )
+from crmcore.domain.customer.beside import Account, open_amounts
 from crmcore.domain.customer.credit import LimitRevoked
 from crmcore.domain.customer.evidence import VerifyDatum
 from crmcore.domain.customer.exchange import booked
 from crmcore.domain.customer.exposure import Part
 from crmcore.domain.customer.follow_ups import CompleteFollowUp
-from crmcore.domain.customer.merging import Held
+from crmcore.domain.customer.informing import account_of, asks, informed
+from crmcore.domain.customer.merging import Absorb, Held, MergeInto
 from crmcore.domain.customer.orders import AcceptOrder, CancelOrder, ChangeOrder, CloseOrder
 from crmcore.domain.customer.ownership import AssignOwner, ClaimFromPool
 from crmcore.domain.customer.ownership import Policy as OwnershipPolicy
@@ -66,19 +69,19 @@ Command: TypeAlias = (
     sales.Command | orders.Command | receivables.Command | payments.Command | reminders.Command
     | credit.Command | limits.Command | releases.Command | profile.Command
     | ownership.Command | access.Command | follow_ups.Command | verified.Command
-    | merging.Command | relationship.Command | evidence.Command
+    | merging.Command | relationship.Command | evidence.Command | group.Command
 )  # fmt: skip
 Event: TypeAlias = (
     sales.Event | orders.Event | receivables.Event | payments.Event | reminders.Event
     | credit.Event | limits.Event | releases.Event | profile.Event
     | ownership.Event | access.Event | follow_ups.Event | verified.Event | merging.Event
-    | relationship.Event | evidence.Event
+    | relationship.Event | evidence.Event | group.Event
 )  # fmt: skip
 Reason: TypeAlias = (
     sales.Reason | orders.Reason | receivables.Reason | payments.Reason
     | credit.Reason | limits.Reason | releases.Reason | profile.Reason
     | ownership.Reason | access.Reason | follow_ups.Reason | verified.Reason | merging.Reason
-    | relationship.Reason | evidence.Reason | CurrencyMismatch
+    | relationship.Reason | evidence.Reason | group.Reason | CurrencyMismatch
 )  # fmt: skip
 
 
@@ -100,7 +103,11 @@ def decide(
     if isinstance(command, ownership.Command | access.Command | follow_ups.Command):
         return _decide_on_care(command, customer, act, owning)
     if isinstance(command, verified.Command | merging.Command):
-        return _decide_on_identity(command, customer, act)
+        return _decide_on_identity(command, customer, act, policy)
+    if isinstance(command, group.Command):
+        if isinstance(command, group.AdmitMember):
+            _require_currency_of(customer.beside.newcomer, customer, policy.day(act))
+        return group.decide(command, customer.group, act, policy)
     if isinstance(command, relationship.Command):
         return relationship.decide(command, customer.relationship)
     if isinstance(command, VerifyDatum):
@@ -138,11 +145,15 @@ def _decide_on_care(
 
 
 def _decide_on_identity(
-    command: verified.Command | merging.Command, customer: Customer, act: Act
+    command: verified.Command | merging.Command, customer: Customer, act: Act, policy: Policy
 ) -> tuple[Event, ...]:
     """Return by which number the customer is known, and who stands for whom."""
     if isinstance(command, verified.Command):
         return verified.decide(command, customer.tax_id, act)
+    if isinstance(command, MergeInto):
+        group.require_none(customer.group)
+    if isinstance(command, Absorb):
+        _require_currency_of(customer.beside.newcomer, customer, policy.day(act))
     held = Held(tax_id=customer.tax_id, owner=customer.ownership.owner)
     return merging.decide(command, customer.merges, held, *known_as(customer))
 
@@ -217,14 +228,16 @@ def _terms(customer: Customer, policy: Policy) -> PaymentTerms:
 
 def _require_one_currency(amount: Money, customer: Customer, day: date) -> None:
     """Exposure is one sum: what is open is in one currency (rules.md X5, CR15)."""
-    for order in customer.orders:
-        one_currency(amount, order.amount)
-    for invoice in customer.invoices:
-        if invoice.is_open:
-            one_currency(amount, invoice.left)
-    for payment in customer.payments:
-        if payment.left.minor or not payment.has_cleared(day):
-            one_currency(amount, payment.amount)
+    for account in (account_of(customer), customer.beside.same):
+        for other in open_amounts(account, day):
+            one_currency(amount, other)
+
+
+def _require_currency_of(newcomer: Account, customer: Customer, day: date) -> None:
+    """What is open of who comes is in the currency of the limit, and of what is open (M3, CR14)."""
+    for amount in open_amounts(newcomer, day):
+        credit.require_currency(amount, customer.credit)
+        _require_one_currency(amount, customer, day)
 
 
 def evolve(customer: Customer, event: Event) -> Customer:
@@ -292,6 +305,10 @@ def _merged(customer: Customer, event: merging.Event) -> Customer:
     return replace(customer, merges=merging.evolve(customer.merges, event))
 
 
+def _grouped(customer: Customer, event: group.Event) -> Customer:
+    return replace(customer, group=group.evolve(customer.group, event))
+
+
 def _related(customer: Customer, event: relationship.Event) -> Customer:
     return replace(customer, relationship=relationship.evolve(customer.relationship, event))
 
@@ -335,6 +352,7 @@ _EVOLVE: Mapping[type, Callable[[Customer, Any], Customer]] = {
         (_followed, follow_ups.Event),
         (_numbered, verified.Event),
         (_merged, merging.Event),
+        (_grouped, group.Event),
         (_related, relationship.Event),
         (_verified, evidence.Event),
         (_described, profile.Event),
@@ -357,4 +375,6 @@ def decider(
         events=Event,
         rejections=Reason,
         threads=threads,
+        informed=informed,
+        asks=asks,
     )

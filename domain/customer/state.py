@@ -7,10 +7,12 @@ from msgspec import UNSET
 
 from crmcore.domain.customer.acceptance import Books
 from crmcore.domain.customer.access import Grants
+from crmcore.domain.customer.beside import Beside, GroupBooks
 from crmcore.domain.customer.credit import Credit
 from crmcore.domain.customer.evidence import Evidence
 from crmcore.domain.customer.exposure import Invoices, Orders, Payments
 from crmcore.domain.customer.follow_ups import FollowUps
+from crmcore.domain.customer.group import Membership
 from crmcore.domain.customer.limits import Raises
 from crmcore.domain.customer.merging import Merges
 from crmcore.domain.customer.ownership import Ownership
@@ -25,7 +27,7 @@ from crmcore.domain.value import Value
 
 
 class Customer(Value):
-    """The customer so far."""
+    """The customer so far; `beside` is what its rules are told when they decide, and no fact."""
 
     profile: Profile = Profile()
     credit: Credit = Credit()
@@ -44,6 +46,8 @@ class Customer(Value):
     relationship: Relationship = Relationship()
     evidence: Evidence = ()
     said: Said = ()
+    group: Membership = Membership()
+    beside: Beside = Beside()
 
     @property
     def status(self) -> Status | Literal["merged"]:
@@ -71,4 +75,16 @@ def books(customer: Customer, day: date) -> Books:
         releases=customer.releases,
         customer_class=None if terms.customer_class is UNSET else terms.customer_class,
         is_cash_only=isinstance(terms.payment, CashBeforeDelivery),
+        same=customer.beside.same,
+        group=_group(customer),
     )
+
+
+def _group(customer: Customer) -> GroupBooks | None:
+    """Return the group of a customer; where nobody told it, what its own facts say of it."""
+    known = customer.group
+    if customer.beside.group is not None or known.is_none:
+        return customer.beside.group
+    if known.parent is not None:
+        return GroupBooks(parent=known.parent)
+    return GroupBooks(credit=customer.credit, raises=customer.raises)

@@ -5,6 +5,7 @@ from crmcore.domain.customer import (
     credit,
     evidence,
     follow_ups,
+    group,
     limits,
     merging,
     orders,
@@ -66,7 +67,16 @@ def threads(event: Value) -> tuple[str, ...]:
                 return (relationship.thread_of(event),)
             if isinstance(event, verified.Event | merging.Event):
                 return ("tax id",) if isinstance(event, verified.Event) else ("merges",)
+            if isinstance(event, group.Event):
+                return _of_group(event)
             if isinstance(event, ownership.Event | access.Event):
                 return ("owner",) if isinstance(event, ownership.Event) else ("access",)
             is_limit = isinstance(event, credit.Event | limits.Event)
             return ("limit",) if is_limit else (type(event).__name__,)
+
+
+def _of_group(event: group.Event) -> tuple[str, ...]:
+    """Return what a fact of a group belongs to: orders of members to themselves."""
+    if isinstance(event, group.MemberOrderNoted):
+        return (f"order {event.order} of {event.member}",)
+    return ("group",)

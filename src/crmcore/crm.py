@@ -56,8 +56,11 @@ from crmcore.domain.customer import (
     Unmerge,
     VerifyTaxId,
 )
+from crmcore.domain.customer.beside import GroupBooks
+from crmcore.domain.customer.credit import Grade
 from crmcore.domain.customer.duplicates import Suggestion, possible_duplicates
-from crmcore.domain.customer.merging import Absorbed, resolved
+from crmcore.domain.customer.informing import group_of
+from crmcore.domain.customer.merging import Absorbed, MergedInto, resolved
 from crmcore.domain.customer.ownership import in_charge, owners
 from crmcore.domain.decider import Decider
 from crmcore.domain.loyalty import Account
@@ -112,6 +115,7 @@ ROLES_MAX = 100
 COMMANDS_MAX = 1_000
 POSITION_MAX = 10**15
 PAIR = 2
+WORST_FIRST: tuple[Grade, ...] = ("D", "C", "B", "A")
 
 
 class NotFound(CRMError):
@@ -451,9 +455,13 @@ class CRM:
         return self.do(VerifyTaxId(tax_id=tax_id, instead_of=before), to=customer, act=act)
 
     def merge(self, absorbed: UUID, *, into: UUID, act: Act) -> Receipt:
-        """Let one customer stand for another as well; their facts stay where they are."""
-        held = self._held(absorbed, act)
-        return self.do(MergeInto(surviving_customer=into, held=held), to=absorbed, act=act)
+        """Let one customer stand for another as well; their facts stay where they are.
+
+        The worse credit grade of the two holds until the survivor is looked into again.
+        """
+        held, grade = self._held(absorbed, act), self._worse_grade(absorbed, into, act)
+        merge = MergeInto(surviving_customer=into, held=held, grade=grade)
+        return self.do(merge, to=absorbed, act=act)
 
     def unmerge(self, absorbed: UUID, *, act: Act) -> Receipt:
         """End a merge; both are what they were, but for what happened meanwhile."""
@@ -494,6 +502,16 @@ class CRM:
     def _held(self, customer: UUID, act: Act) -> Held:
         met = self._met(customer, act)
         return Held(tax_id=met.tax_id, owner=met.ownership.owner)
+
+    def _worse_grade(self, absorbed: UUID, survivor: UUID, act: Act) -> Grade | None:
+        """Return the worse grade of two as a merge meets them, or has met them."""
+        past = self.journal.read([_of(absorbed)]).get(_of(absorbed))
+        for fact in past.facts if past else ():
+            if fact.command_id == act.command_id and isinstance(fact.event, MergedInto):
+                return fact.event.grade
+        said = [self.credit(one, as_of=act.effective_at) for one in (absorbed, survivor)]
+        graded = {one.answer for one in said if one is not None}
+        return next((grade for grade in WORST_FIRST if grade in graded), None)
 
     def _met(self, customer: UUID, act: Act) -> Customer:
         """Return the customer that an act meets, or has met when it was carried out before."""
@@ -566,7 +584,7 @@ class CRM:
         """Return the credit level; None before the customer was registered."""
         at, position, rules = self._asked(as_of, known_at)
         facts = self._told(_an_id(customer), at, position)
-        return answer(credit_under(rules.policies), facts, at)
+        return answer(credit_under(rules.policies, self._group(customer, at, position)), facts, at)
 
     def value(
         self, customer: UUID, *, as_of: When = None, known_at: Known = None
@@ -784,6 +802,19 @@ class CRM:
         own = self._own(customer, at, through)
         others = (carried(facts) for one, facts in own.items() if one != customer)
         return in_effect([*own[customer], *chain.from_iterable(others)])
+
+    def _group(self, customer: UUID, at: datetime, through: int) -> GroupBooks | None:
+        """Return what a group means for the orders of a customer, None without a group."""
+        fold = self._decider("customer").fold
+
+        def look(ids: Collection[UUID]) -> dict[UUID, Customer]:
+            streams = {one: self.journal.stream(_of(one), through=through) for one in ids}
+            return {
+                one: fold(fact.event for fact in in_effect(facts, at))
+                for one, facts in streams.items()
+            }
+
+        return group_of(customer, look([customer])[customer], look)
 
     def _state(self, kind: str, aggregate: UUID, as_of: When, known_at: Known) -> Any:  # noqa: ANN401 - the caller knows
         stream = Stream(kind=kind, id=_an_id(aggregate))

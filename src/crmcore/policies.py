@@ -25,6 +25,7 @@ from crmcore.domain.bounds import Bounds
 from crmcore.domain.calendar import zone
 from crmcore.domain.customer import OwnershipPolicy
 from crmcore.domain.customer import Policy as CustomerPolicy
+from crmcore.domain.customer.beside import GroupBooks
 from crmcore.domain.decider import Decider
 from crmcore.domain.loyalty import Policy as LoyaltyPolicy
 from crmcore.domain.opportunity import Policy as OpportunityPolicy
@@ -239,10 +240,10 @@ def lifecycle_under(policies: Policies) -> Projection[Any]:
     return lifecycle.lifecycle(_local(policies, policies.lifecycle))
 
 
-def credit_under(policies: Policies) -> Projection[Any]:
+def credit_under(policies: Policies, group: GroupBooks | None = None) -> Projection[Any]:
     """Return the credit projection; it accepts orders as the customer's rules do."""
     acceptance = _local(policies, policies.customer)
-    return credit.credit(replace(_local(policies, policies.credit), acceptance=acceptance))
+    return credit.credit(replace(_local(policies, policies.credit), acceptance=acceptance), group)
 
 
 def _local(policies: Policies, policy: Some) -> Some:
