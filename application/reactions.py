@@ -1,10 +1,10 @@
 """What a fact of one aggregate asks of another: pure, and the same for whoever asks again.
 
-A purchase earns points, a return takes them back, who brought the buyer along is rewarded, and who
-would not recommend us gets a ticket. Each reaction has a command id that follows from its fact and
-its name, so that facts may be delivered any number of times, by any number of processes, and after
-any crash. What was there when a fact took effect is told by the times of facts, and not by how far
-behind a process is.
+A purchase earns points, a return takes them back, who brought the buyer along is rewarded, points
+of who was merged come over, and who would not recommend us gets a ticket. Each reaction has a
+command id that follows from its fact and its name, so that facts may be delivered any number of
+times, by any number of processes, and after any crash. What was there when a fact took effect is
+told by the times of facts, and not by how far behind a process is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +17,12 @@ from crmcore.domain import loyalty, ticket
 from crmcore.domain.act import Act
 from crmcore.domain.bounds import MIGRATION
 from crmcore.domain.customer import sales
+from crmcore.domain.customer.merging import Absorbed, MergedInto, Unmerged
 from crmcore.domain.customer.relationship import ReferralMade, SurveyAnswered
+from crmcore.domain.loyalty.absorbing import AccountHandedOver
 from crmcore.domain.loyalty.lineage import ReferrerNamed
 from crmcore.domain.loyalty.referrals import ReferralQualified, ReferralRegistered
-from crmcore.domain.loyalty.standing import Enrolled
+from crmcore.domain.loyalty.standing import AccountClosed, AccountResumed, Enrolled
 from crmcore.domain.money import Money
 from crmcore.domain.recorded import Recorded
 from crmcore.domain.value import Value
@@ -55,6 +57,10 @@ def reactions(fact: Recorded[Any], about: About) -> tuple[Reaction, ...]:
             return tuple(_of_return(fact, name, customer, about))
         case ReferralMade(referred_customer=referee):
             return tuple(_of_referral(customer, referee, about))
+        case Absorbed(absorbed_customer=other):
+            return tuple(_of_merge(fact, customer, other, about))
+        case AccountHandedOver():
+            return tuple(_of_handover(fact, customer, about))
         case SurveyAnswered(kind="nps", scores=(score,)) as said if score <= DETRACTOR_SCORE_MAX:
             return (_of_detractor(said, customer, fact),)
         case _:
@@ -124,6 +130,69 @@ def _of_referral(referrer: UUID, referee: UUID, about: About) -> Iterator[Reacti
     yield Reaction(name="name the referrer", commands=(name,), to=other.stream.id)
     register = loyalty.RegisterReferral(referee=referee)
     yield Reaction(name="register a referral", commands=(register,), to=account.stream.id)
+
+
+def _of_merge(
+    fact: Recorded[Any], survivor: UUID, absorbed: UUID, about: About
+) -> Iterator[Reaction]:
+    """Yield that the points of who was absorbed go over, to an account made for them if need be."""
+    account, own = _opened(about(absorbed)), _opened(about(survivor))
+    if account is None or _is_closed(own, about(survivor), fact):
+        return
+    if own is None:
+        new = aggregate_id("loyalty", "reaction", f"{fact.stream}/{fact.version}")
+        enrol = loyalty.Enrol(customer=survivor)
+        yield Reaction(name="open an account", commands=(enrol,), to=new)
+    over = loyalty.HandOver(customer=survivor)
+    yield Reaction(name="hand points over", commands=(over,), to=account.stream.id)
+
+
+def _of_handover(fact: Recorded[Any], absorbed: UUID, about: About) -> Iterator[Reaction]:
+    """Yield that points arrive with who stands for their customer, as far as was known by then."""
+    gone: AccountHandedOver = fact.event
+    account = _opened(about(_standing(gone.customer, fact, about)))
+    if account is None:
+        return
+    absorb = loyalty.Absorb(
+        customer=absorbed,
+        lots=gone.lots,
+        owed=gone.owed,
+        merits=gone.merits,
+        handover=command_id("reaction", f"{fact.stream}/{fact.version}", "handover"),
+    )
+    yield Reaction(name="absorb an account", commands=(absorb,), to=account.stream.id)
+
+
+def _standing(customer: UUID, until: Recorded[Any], about: About) -> UUID:
+    """Return who stood for a customer in the end before a fact was recorded."""
+    seen = [customer]
+    while True:
+        survivor: UUID | None = None
+        for fact in about(seen[-1]):
+            if fact.position < until.position and fact.stream.id == seen[-1]:
+                match fact.event:
+                    case MergedInto(surviving_customer=other):
+                        survivor = other
+                    case Unmerged(other_customer=other) if other == survivor:
+                        survivor = None
+                    case _:
+                        pass
+        if survivor is None or survivor in seen:
+            return seen[-1]
+        seen.append(survivor)
+
+
+def _is_closed(account: Recorded[Any] | None, known: Facts, until: Recorded[Any]) -> bool:
+    """Tell whether an account was closed before a fact was recorded: nothing goes over to it."""
+    if account is None:
+        return False
+    events = [
+        fact.event
+        for fact in known
+        if fact.stream == account.stream and fact.position < until.position
+    ]
+    said = [event for event in events if isinstance(event, AccountClosed | AccountResumed)]
+    return bool(said) and isinstance(said[-1], AccountClosed)
 
 
 def _of_detractor(said: SurveyAnswered, customer: UUID, fact: Recorded[Any]) -> Reaction:

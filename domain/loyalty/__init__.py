@@ -18,7 +18,7 @@ from crmcore.domain.loyalty import (
     tiers,
     transfers,
 )
-from crmcore.domain.loyalty.absorbing import Absorb
+from crmcore.domain.loyalty.absorbing import Absorb, HandOver
 from crmcore.domain.loyalty.account import REMEMBERED_MAX, Account, Earned, Redemption
 from crmcore.domain.loyalty.adjusting import Adjust, ExtendExpiry
 from crmcore.domain.loyalty.benefits import IssueBenefit
@@ -93,6 +93,7 @@ __all__ = [
     "Event",
     "ExtendExpiry",
     "GrantTier",
+    "HandOver",
     "Insufficient",
     "IssueBenefit",
     "Level",

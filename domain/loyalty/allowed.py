@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from crmcore.domain.loyalty.absorbing import Absorb
+from crmcore.domain.loyalty.absorbing import Absorb, HandOver
 from crmcore.domain.loyalty.account import Account
 from crmcore.domain.loyalty.adjusting import Adjust, ExtendExpiry
 from crmcore.domain.loyalty.benefits import IssueBenefit
@@ -54,6 +54,7 @@ ACTIVITIES: Mapping[type, Activity] = {
     ExtendExpiry: "correct",
     GrantTier: "correct",
     Absorb: "correct",
+    HandOver: "correct",
     TransferIn: "benefit",
     NameReferrer: "benefit",
     RegisterReferral: "benefit",

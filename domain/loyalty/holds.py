@@ -147,6 +147,15 @@ def lapsed(step: Lapse) -> HoldLapsed:
     return HoldLapsed(redemption=step.redemption, restored=step.restored, forfeited=step.forfeited)
 
 
+def released(account: Account, act: Act) -> tuple[HoldReleased, ...]:
+    """Return that all holds end, where the account does."""
+    return tuple(
+        HoldReleased(redemption=hold.redemption, restored=restored, forfeited=forfeited)
+        for hold in account.holds
+        for restored, forfeited in [lots.split(hold.lots, act.effective_at)]
+    )
+
+
 def _ended(account: Account, event: HoldCaptured | HoldReleased | HoldLapsed) -> Account:
     holds = tuple(hold for hold in account.holds if hold.redemption != event.redemption)
     after = replace(account, lots=lots.more(account.lots, event.restored), holds=holds)

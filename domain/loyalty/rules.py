@@ -25,7 +25,7 @@ from crmcore.domain.loyalty import (
     tiers,
     transfers,
 )
-from crmcore.domain.loyalty.absorbing import Absorb, AccountAbsorbed
+from crmcore.domain.loyalty.absorbing import Absorb
 from crmcore.domain.loyalty.account import Account
 from crmcore.domain.loyalty.allowed import require_allowed
 from crmcore.domain.loyalty.benefits import BenefitIssued, IssueBenefit
@@ -53,12 +53,12 @@ from crmcore.domain.value import require
 
 Command: TypeAlias = (
     earning.Command | spending.Command | Enrol | holds.Command | clawback.Command
-    | adjusting.Command | transfers.Command | Absorb | Suspend | Resume | Close | GrantTier
-    | NameReferrer | referrals.Command | IssueBenefit | membership.Command
+    | adjusting.Command | transfers.Command | absorbing.Command | Suspend | Resume | Close
+    | GrantTier | NameReferrer | referrals.Command | IssueBenefit | membership.Command
 )  # fmt: skip
 Event: TypeAlias = (
     earning.Event | spending.Event | standing.Event | holds.Event | clawback.Event
-    | adjusting.Event | transfers.Event | AccountAbsorbed | TierGranted | ReferrerNamed
+    | adjusting.Event | transfers.Event | absorbing.Event | TierGranted | ReferrerNamed
     | referrals.Event | BenefitIssued | membership.Event
 )  # fmt: skip
 Reason: TypeAlias = (
@@ -69,7 +69,7 @@ Reason: TypeAlias = (
 
 Spending: TypeAlias = (
     spending.Command | holds.Command | clawback.Command | adjusting.Command | transfers.Command
-    | Absorb | standing.Command | ReverseReferral
+    | absorbing.Command | standing.Command | ReverseReferral
 )  # fmt: skip
 Owing: TypeAlias = ClawBack | ReverseReferral | Absorb
 
@@ -84,7 +84,7 @@ _EVOLVE: Mapping[type, Callable[[Account, Any], Account]] = {
         (transfers.evolve, transfers.Event),
         (adjusting.evolve, adjusting.Event),
         (standing.evolve, standing.Event),
-        (absorbing.evolve, AccountAbsorbed),
+        (absorbing.evolve, absorbing.Event),
         (lineage.evolve, ReferrerNamed),
         (benefits.evolve, BenefitIssued),
         (tiers.evolve, TierGranted),
@@ -166,7 +166,7 @@ def _decided(command: Spending, account: Account, act: Act, policy: Policy) -> t
         return adjusting.decide(command, account, act, policy)
     if isinstance(command, transfers.Command):
         return transfers.decide(command, account, act, policy)
-    if isinstance(command, Absorb):
+    if isinstance(command, absorbing.Command):
         return absorbing.decide(command, account, act)
     if isinstance(command, ReverseReferral):
         return referrals.decide(command, account, act, policy)

@@ -5,11 +5,10 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from crmcore.domain import lots
 from crmcore.domain.act import Act
 from crmcore.domain.calendar import add_days, start_of, zone
 from crmcore.domain.loyalty.account import Account
-from crmcore.domain.loyalty.holds import HoldReleased
+from crmcore.domain.loyalty.holds import HoldReleased, released
 from crmcore.domain.loyalty.policy import Policy
 from crmcore.domain.value import Instant, Note, Rejection, Value, require
 
@@ -145,11 +144,5 @@ def _close(
 ) -> tuple[Event | HoldReleased, ...]:
     """End the holds as well: what nobody captures any more is forfeited with the rest."""
     ends_on = add_days(policy.day(act), policy.closing_grace_days)
-    releases: list[HoldReleased] = []
-    for hold in account.holds:
-        restored, forfeited = lots.split(hold.lots, act.effective_at)
-        releases.append(
-            HoldReleased(redemption=hold.redemption, restored=restored, forfeited=forfeited)
-        )
     forfeits_at = max(act.effective_at, start_of(ends_on, zone(policy.time_zone)))
-    return (*releases, AccountClosed(forfeits_at=forfeits_at, reason=reason))
+    return (*released(account, act), AccountClosed(forfeits_at=forfeits_at, reason=reason))

@@ -44,8 +44,9 @@ class Reactions:
 
     def catch_up(self, *, limit: int = LIMIT) -> Delivered:
         """React to all facts that there are, also to those that this leads to."""
-        while (delivered := self.deliver(limit=limit)).position < delivered.last:
-            pass
+        delivered = self.deliver(limit=limit)
+        while delivered.position < self._position():
+            delivered = self.deliver(limit=limit)
         return delivered
 
     def run(self, *, stop: Event, limit: int = LIMIT) -> None:

@@ -3,12 +3,14 @@
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import get_args
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crmcore import testing
 from crmcore.domain import loyalty
@@ -24,6 +26,7 @@ from crmcore.domain.loyalty import (
     Earn,
     Enrolled,
     ExtendExpiry,
+    HandOver,
     Insufficient,
     Liability,
     PointsEarned,
@@ -41,6 +44,7 @@ from crmcore.domain.loyalty import (
     liability,
     next_change_at,
 )
+from crmcore.domain.loyalty.absorbing import AccountHandedOver
 from crmcore.domain.loyalty.account import MERITS_MAX, REMEMBERED_MAX
 from crmcore.domain.loyalty.adjusting import (
     AdjustmentReused,
@@ -475,6 +479,44 @@ def test_an_absorbed_account_brings_its_lots_and_what_it_owes() -> None:
     both.when(absorb).nothing()
     own = Absorb(customer=ANN, lots=())
     RICH.when(own).rejected(NotTransferable(customer=ANN))
+
+
+def test_m3_an_account_that_is_handed_over_keeps_nothing_but_what_has_lapsed() -> None:
+    held = RICH.when(Reserve(redemption="h", reward="mug", points=30))
+    over = HandOver(customer=BOB)
+    gone = held.when(over)
+    released, handed = gone.events
+    assert isinstance(released, HoldReleased)
+    assert isinstance(handed, AccountHandedOver)
+    assert sum(one.points for one in handed.lots) == 100
+    assert {one.expires_at for one in handed.lots} == {one.expires_at for one in RICH.state.lots}
+    assert sum(merit.points for merit in handed.merits) == 100
+    assert (gone.state.lots, gone.state.holds, gone.state.merits) == ((), (), ())
+    gone.when(over).nothing()
+    RICH.when(HandOver(customer=ANN)).rejected(NotTransferable(customer=ANN))
+
+
+def test_m3_what_is_owed_goes_over_and_is_settled_there() -> None:
+    poor = RICH.when(Redeem(redemption="r", reward="mug", points=100))
+    poor = poor.when(ClawBack(source="s-1", refunded=poor.state.earned[0].amount))
+    assert poor.state.owed == 100
+    [handed] = poor.when(HandOver(customer=BOB)).events
+    assert isinstance(handed, AccountHandedOver)
+    assert (handed.lots, handed.owed) == ((), 100)
+    absorb = Absorb(customer=BOB, lots=handed.lots, owed=handed.owed, handover=UUID(int=1))
+    assert RICH.when(absorb).state.usable(NOON) == 0
+
+
+def test_m3_each_handover_comes_in_once() -> None:
+    first = Absorb(customer=BOB, lots=(lot(1, 50),), handover=UUID(int=1))
+    both = RICH.when(first)
+    both.when(first).nothing()
+    again = both.when(replace(first, handover=UUID(int=2)))
+    assert again.state.usable(NOON) == 200
+
+
+def test_m3_in_every_history_what_is_handed_over_is_conserved() -> None:
+    assert violations("points_are_conserved", "what_qualifies_falls_by_clawback_only") == []
 
 
 # Bounds

@@ -47,6 +47,8 @@ class Ledger:
                 | absorbing.AccountAbsorbed(owed=more, at=at)
             ) if more:
                 self.owed, self.since = self.owed + more, at
+            case absorbing.AccountHandedOver(owed=less):
+                self.owed -= less
             case clawback.DeficitSettled(allocations=parts, at=at):
                 self.owed, self.since = self.owed - total(parts), at
             case standing.AccountClosed(forfeits_at=at):
@@ -99,6 +101,8 @@ def taken_by(event: Any) -> Lots:  # noqa: ANN401 - any event
     match event:
         case clawback.PointsClawedBack(taken=parts) | referrals.ReferralReversed(taken=parts):
             return parts
+        case absorbing.AccountHandedOver(lots=lots):
+            return lots
         case holds.HoldCaptured():
             return ()  # they were on hold
         case _:

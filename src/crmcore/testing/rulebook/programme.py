@@ -29,6 +29,8 @@ def what_qualifies_falls_by_clawback_only(_: AnyDecider, history: History) -> It
                     yield f"{event!r} takes back more than had qualified"
             case loyalty.absorbing.AccountAbsorbed(merits=merits):
                 extra += sum(merit.points for merit in merits)
+            case loyalty.absorbing.AccountHandedOver(merits=merits):
+                extra -= sum(merit.points for merit in merits)
             case _:
                 pass
     if (said := sum(merit.points for merit in history.state.merits)) != left.total() + extra:
