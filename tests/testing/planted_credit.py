@@ -86,6 +86,11 @@ def _leaves_it_open(_: customer.Customer, event: Any) -> Any:  # noqa: ANN401 - 
     return event
 
 
+def _forgets_the_group(known: customer.Customer, _: Act) -> customer.Customer:
+    return replace(known, group=customer.group.Membership())
+
+
+IN_A_GROUP = SELLING | customer.AdmitMember | customer.JoinGroup
 TRADE = SELLING | customer.Deliver | customer.ChangeOrder | customer.CloseOrder
 
 
@@ -119,6 +124,12 @@ PLANTED_CREDIT: Sequence[Planted] = (
     ),
     Planted(
         "gives up more than it says", "CR3", among(BILLING, changed(CUSTOMER, _gives_up_more)), 3
+    ),
+    Planted(
+        "forgets the group of an order",
+        "CR14",
+        among(IN_A_GROUP, believing(CUSTOMER, customer.AcceptOrder, _forgets_the_group)),
+        6,
     ),
     Planted(
         "settles an invoice and leaves it open",

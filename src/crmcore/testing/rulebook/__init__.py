@@ -20,6 +20,7 @@ from crmcore.testing.living import kinds
 from crmcore.testing.rulebook import (
     adoption,
     customer,
+    grouping,
     identity,
     loyalty,
     opportunity,
@@ -31,7 +32,7 @@ from crmcore.testing.rulebook import (
 from crmcore.testing.steps import AnyDecider
 
 RULEBOOK: Mapping[str, tuple[Law, ...]] = {
-    "customer": (*customer.LAWS, *ownership.LAWS),
+    "customer": (*customer.LAWS, *grouping.LAWS, *ownership.LAWS),
     "opportunity": opportunity.LAWS,
     "ticket": ticket.LAWS,
     "loyalty": loyalty.LAWS,

@@ -41,7 +41,8 @@ def exposure_is_what_is_open(decider: AnyDecider, history: History) -> Iterator[
     if set(known.counted) != ALL or known.horizon_days is not None:
         return
     for event, exposure, day, ledger in _sold(decider, history):
-        if (owed := ledger.exposure(day)) != exposure.minor:
+        others = event.absorbed.minor if event.absorbed else 0
+        if (owed := ledger.exposure(day) + others) != exposure.minor:
             yield f"{event!r} was decided on another exposure than {owed}"
 
 
