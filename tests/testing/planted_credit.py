@@ -91,7 +91,9 @@ def _forgets_the_group(known: customer.Customer, _: Act) -> customer.Customer:
 
 
 IN_A_GROUP = SELLING | customer.AdmitMember | customer.JoinGroup
-TRADE = SELLING | customer.Deliver | customer.ChangeOrder | customer.CloseOrder
+TRADE = (
+    SELLING | customer.Deliver | customer.ChangeOrder | customer.CloseOrder | customer.ReopenOrder
+)
 
 
 PLANTED_CREDIT: Sequence[Planted] = (
