@@ -1,4 +1,4 @@
-"""What makes an alteration show: the digest of each fact, and the hash of each seal.
+"""What makes an alteration show: digests of facts, hashes of seals, and the leaves of the tree.
 
 Both are SHA-256 (FIPS 180-4) over rows in PostgreSQL's binary form, so that plain SQL can check
 them too: docs/how-to/verify-with-sql.md.
@@ -10,6 +10,7 @@ from hashlib import sha256
 from struct import Struct
 
 from crmcore.application.binary import BIGINT, BYTEA, TIMESTAMPTZ, column, microseconds, record
+from crmcore.application.merkle import leaf_hash
 
 DIGEST_BYTES = 32
 GENESIS = bytes(DIGEST_BYTES)
@@ -41,6 +42,18 @@ def seal_hash(
     for recorded_at, digests in batches:
         found.update(record(2, _instant(recorded_at), column(BYTEA, digests)))
     return found.digest()
+
+
+def leaves(recorded_at: datetime, digests: bytes) -> list[bytes]:
+    """Return the leaves of the facts of a batch in the tree over the order (RFC 9162).
+
+    An entry is a row of a recorded time and a digest; its place is that of the fact.
+    """
+    instant = _instant(recorded_at)
+    return [
+        leaf_hash(record(2, instant, column(BYTEA, digests[at : at + DIGEST_BYTES])))
+        for at in range(0, len(digests), DIGEST_BYTES)
+    ]
 
 
 def _instant(value: datetime) -> bytes:

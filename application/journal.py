@@ -5,6 +5,9 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from crmcore.application.evidence import Evidence
+from crmcore.application.merkle import Nodes
+from crmcore.application.notes import Checkpoint
 from crmcore.application.verification import Progress, Verification
 from crmcore.domain.recorded import Fact, Recorded, Stream
 from crmcore.domain.value import CRMError, Value
@@ -214,8 +217,21 @@ class Journal(Protocol):
         """
         ...
 
-    def verify(self, progress: Progress | None = None) -> Verification:
-        """Return what a check of everything that is recorded finds."""
+    def evidence(self, customer: UUID, *, through: int) -> Sequence[Evidence]:
+        """Return the facts that `about` returns as they are stored, without their proofs."""
+        ...
+
+    def tree(self) -> Nodes:
+        """Return the Merkle tree over all that is sealed: a leaf for each position."""
+        ...
+
+    def verify(
+        self, progress: Progress | None = None, checkpoints: Collection[Checkpoint] = ()
+    ) -> Verification:
+        """Return what a check of everything that is recorded finds.
+
+        Also whether the log still holds what checkpoints were made of.
+        """
         ...
 
     def position(self, known_at: datetime | None = None) -> int:

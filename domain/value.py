@@ -12,6 +12,8 @@ The errors of the library form one tree::
     |-- InvalidPolicy       a number of the policies is out of its bounds
     |-- InvalidWorkingTime  hours, a calendar or a target cannot be
     |-- InvalidFile         a mapping or a data file cannot be read
+    |-- NotProved           a checkpoint or a proof does not hold; Forked: nor does the next one
+    |-- AuditMissing        what signs and checks signatures is not installed
     \-- StoreError          the store cannot be used: Unreachable, TimedOut, StoreFull, Forbidden,
                             NotSettled, SchemaMissing, SchemaTooNew, SchemaTooOld,
                             CorruptFact, EmbeddedServerError

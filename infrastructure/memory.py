@@ -4,14 +4,15 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from threading import Condition, Lock
 from typing import Any
 from uuid import UUID
 
 from msgspec.structs import asdict
 
-from crmcore.application.chain import GENESIS
+from crmcore.application.chain import GENESIS, leaves
+from crmcore.application.evidence import Evidence
 from crmcore.application.journal import (
     PAGE_MAX,
     Appended,
@@ -22,9 +23,12 @@ from crmcore.application.journal import (
     Past,
     Stored,
 )
-from crmcore.application.verification import Progress, Verification
+from crmcore.application.merkle import Nodes, complete
+from crmcore.application.notes import Checkpoint
+from crmcore.application.tree_check import TreeCheck
+from crmcore.application.verification import PROBLEMS_MAX, Progress, Verification
 from crmcore.domain.recorded import Fact, Recorded, Stream
-from crmcore.infrastructure.rows import row
+from crmcore.infrastructure.rows import evidence, row
 from crmcore.infrastructure.sealing import recorded_times
 
 
@@ -35,8 +39,10 @@ class MemoryJournal:
         self._lock = Lock()
         self._sealed = Condition(self._lock)
         self._closed = datetime.min.replace(tzinfo=UTC)
-        self._tail: list[tuple[Fact[Any], datetime]] = []
+        self._tail: list[tuple[Fact[Any], datetime, bytes]] = []
         self._log: list[Recorded[Any]] = []
+        self._written: list[datetime] = []
+        self._leaves: list[bytes] = []
         self._streams: dict[Stream, list[Fact[Any]]] = defaultdict(list)
         self._tips: dict[Stream, bytes] = {}
         self._done: dict[UUID, Done] = {}
@@ -99,12 +105,14 @@ class MemoryJournal:
     def seal(self, at: datetime) -> int:
         """Give everything appended by now its place in the order; return the last position."""
         with self._lock:
-            times = recorded_times(self._closed, at, [written_at for _, written_at in self._tail])
-            for (fact, _), recorded_at in zip(self._tail, times, strict=True):
+            times = recorded_times(self._closed, at, [written for _, written, _ in self._tail])
+            for (fact, written, digest), recorded_at in zip(self._tail, times, strict=True):
                 self._closed, position = recorded_at, len(self._log) + 1
                 self._log.append(
                     Recorded[Any](**asdict(fact), recorded_at=recorded_at, position=position)
                 )
+                self._written.append(written)
+                self._leaves += leaves(recorded_at, digest)
             self._tail.clear()
             self._sealed.notify_all()
             return len(self._log)
@@ -142,16 +150,34 @@ class MemoryJournal:
         streams = {fact.stream for fact in facts if fact.customer == customer}
         return [fact for fact in facts if fact.stream in streams]
 
-    def verify(self, progress: Progress | None = None) -> Verification:  # noqa: ARG002 - it is quick
-        """Return that nothing is wrong: nobody gets at this memory but through here."""
+    def evidence(self, customer: UUID, *, through: int) -> Sequence[Evidence]:
+        """Return the facts that `about` returns as they are stored, without their proofs."""
+        return [
+            evidence(fact.position, fact.recorded_at, row(fact, self._written[fact.position - 1]))
+            for fact in self.about(customer, through=through)
+        ]
+
+    def tree(self) -> Nodes:
+        """Return the Merkle tree over all that is sealed: a leaf for each position."""
+        return lambda level, number: complete(self._leaves[number << level : number + 1 << level])
+
+    def verify(
+        self,
+        progress: Progress | None = None,  # noqa: ARG002 - it is quick
+        checkpoints: Collection[Checkpoint] = (),
+    ) -> Verification:
+        """Return what is wrong with checkpoints: nobody gets at this memory but through here."""
         with self._lock:
+            tree = TreeCheck(checkpoints, {})
+            added = chain.from_iterable(map(tree.add, self._leaves))
+            problems = tuple(islice(chain(tree.begin(), added, tree.end()), PROBLEMS_MAX))
             return Verification(
                 facts=len(self._log) + len(self._tail),
                 streams=len(self._streams),
                 seals=len({fact.recorded_at for fact in self._log}),
                 position=len(self._log),
                 hash="",
-                problems=(),
+                problems=problems,
             )
 
     def position(self, known_at: datetime | None = None) -> int:
@@ -181,7 +207,7 @@ class MemoryJournal:
     def _record(self, commit: Commit, at: datetime) -> None:
         for fact in commit.facts:
             previous = self._tips.get(fact.stream, GENESIS)
-            self._tips[fact.stream] = row(fact, at).linked(previous).digest
+            self._tips[fact.stream] = tip = row(fact, at).linked(previous).digest
             self._streams[fact.stream].append(fact)
-        self._tail += [(fact, at) for fact in commit.facts]
+            self._tail.append((fact, at, tip))
         self._done[commit.command_id] = Done(digest=commit.digest, facts=commit.facts)

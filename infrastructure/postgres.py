@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from crmcore.application.evidence import Evidence
 from crmcore.application.journal import (
     PAGE_MAX,
     Appended,
@@ -19,6 +20,8 @@ from crmcore.application.journal import (
     Stored,
     StoreError,
 )
+from crmcore.application.merkle import Nodes
+from crmcore.application.notes import Checkpoint
 from crmcore.application.verification import Progress, Verification
 from crmcore.domain.recorded import Fact, Recorded, Stream
 from crmcore.infrastructure import rows
@@ -27,6 +30,7 @@ from crmcore.infrastructure.codec import Unreadable
 from crmcore.infrastructure.database import Database, Parameters
 from crmcore.infrastructure.rows import COLUMNS
 from crmcore.infrastructure.sealing import SEALED, close, seal
+from crmcore.infrastructure.tree import PostgresTree
 from crmcore.infrastructure.verifying import verify
 from crmcore.infrastructure.writing import BATCH_FACTS_MAX
 
@@ -211,9 +215,20 @@ class PostgresJournal:
         found = self._rows(_ABOUT, {"customer": customer, "through": through})
         return [_whole(item) for item in found]
 
-    def verify(self, progress: Progress | None = None) -> Verification:
+    def evidence(self, customer: UUID, *, through: int) -> Sequence[Evidence]:
+        """Return the facts that `about` returns as they are stored, without their proofs."""
+        found = self.database.query(_ABOUT, {"customer": customer, "through": through})
+        return [_evidence(*row) for row in found]
+
+    def tree(self) -> Nodes:
+        """Return the Merkle tree over all that is sealed: a leaf for each position."""
+        return PostgresTree(self.database.query)
+
+    def verify(
+        self, progress: Progress | None = None, checkpoints: Collection[Checkpoint] = ()
+    ) -> Verification:
         """Return what a check of everything that is recorded finds."""
-        return verify(self.database, progress)
+        return verify(self.database, progress, checkpoints)
 
     def position(self, known_at: datetime | None = None) -> int:
         """Return the position of the last fact recorded by an instant, or of the last of all."""
@@ -260,6 +275,13 @@ def _sealed(position: int, recorded_at: datetime, stored: Sequence[Any]) -> Reco
         row = rows.Row(*stored)
         stream = Stream(kind=row.kind, id=row.stream)
         return Corrupt(stream=stream, version=row.version, position=position, why=str(error))
+
+
+def _evidence(position: int, recorded_at: datetime, *stored: Any) -> Evidence:  # noqa: ANN401 - a row
+    try:
+        return rows.evidence(position, recorded_at, stored)
+    except Unreadable as error:
+        raise CorruptFact(position, str(error)) from error
 
 
 def _whole(item: Recorded[Any] | Corrupt) -> Recorded[Any]:

@@ -20,8 +20,9 @@ from crmcore.application.binary import (
     word,
 )
 from crmcore.application.chain import fact_digest
+from crmcore.application.evidence import Evidence
 from crmcore.domain.recorded import Fact, Recorded, Stream
-from crmcore.infrastructure.codec import CODEC
+from crmcore.infrastructure.codec import CODEC, Unreadable
 
 # Columns whose values have a length that never changes, side by side: each with type and length.
 _PLACE = Struct("!ii16s iii iih").pack  # stream, version, slot
@@ -117,6 +118,16 @@ def fact(stored: Sequence[Any]) -> Fact[Any]:
 def recorded(position: int, recorded_at: datetime, stored: Sequence[Any]) -> Recorded[Any]:
     """Return the fact of a row that is sealed; raise Unreadable if its event is none of ours."""
     return Recorded(**_said(stored), recorded_at=recorded_at, position=position)
+
+
+def evidence(position: int, recorded_at: datetime, stored: Sequence[Any]) -> Evidence:
+    """Return a row that is sealed as anybody can read it; raise Unreadable if nobody can."""
+    row = Row(*stored)
+    try:
+        said = row._asdict() | {"payload": row.payload.decode()}
+    except UnicodeDecodeError:
+        raise Unreadable(f"the payload of {row.name} is no text") from None
+    return Evidence(**said, position=position, recorded_at=recorded_at)
 
 
 def _said(stored: Sequence[Any]) -> dict[str, Any]:

@@ -6,11 +6,13 @@ is open for long holds up its own facts and nobody else's.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crmcore.application.chain import DIGEST_BYTES, GENESIS, seal_hash
 from crmcore.application.journal import StoreError
+from crmcore.infrastructure.tree import Incomplete, grow
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -117,6 +119,8 @@ def _place(
         "hash": seal_hash(head.hash, head.position + 1, at, sealed),
     }
     connection.execute(_PLACE.encode(), values, prepare=True)
+    with suppress(Incomplete):  # what somebody took away is for a check to tell, and stops nobody
+        grow(connection, head.position, head.position + sum(counts))
 
 
 def recorded_times(

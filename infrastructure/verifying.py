@@ -1,12 +1,14 @@
 """Check a log in PostgreSQL from end to end: every digest, every link, every seal, every count."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crmcore.application.chain import GENESIS, seal_hash
+from crmcore.application.chain import GENESIS, leaves, seal_hash
 from crmcore.application.journal import StoreError
+from crmcore.application.notes import Checkpoint
+from crmcore.application.tree_check import TreeCheck
 from crmcore.application.verification import PROBLEMS_MAX, Problem, Progress, Verification
 from crmcore.domain.recorded import Stream
 from crmcore.infrastructure.database import Database
@@ -32,6 +34,7 @@ FROM crm.sealed AS s LEFT JOIN crm.facts AS f USING (batch)
 GROUP BY s.last ORDER BY s.last"""
 
 _SEALS = "SELECT position, sealed_at, hash FROM crm.seals ORDER BY position"
+_TREE = "SELECT level, number, hash FROM crm.tree"
 
 # What no seal and no chain would show: facts and commands that belong to nothing.
 _STRAYS = """
@@ -86,8 +89,14 @@ class _Checks:
             self._progress(self.facts, self.total)
 
 
-def verify(database: Database, progress: Progress | None = None) -> Verification:
+def verify(
+    database: Database,
+    progress: Progress | None = None,
+    checkpoints: Collection[Checkpoint] = (),
+) -> Verification:
     """Return what a check of everything that is recorded finds, at one moment of the log.
+
+    Also whether it still holds what checkpoints were made of.
 
     Facts are read once by stream, for their chains, and their digests once more in the order of the
     seals; memory stays small.
@@ -96,7 +105,7 @@ def verify(database: Database, progress: Progress | None = None) -> Verification
     try:
         with database.transaction() as connection:
             connection.execute(_SNAPSHOT)
-            _check(connection, checks)
+            _check(connection, checks, checkpoints)
     except StoreError as error:
         if type(error) is not StoreError:  # the store has trouble of its own
             raise
@@ -111,7 +120,9 @@ def verify(database: Database, progress: Progress | None = None) -> Verification
     )
 
 
-def _check(connection: "Connection[Any]", checks: _Checks) -> None:
+def _check(
+    connection: "Connection[Any]", checks: _Checks, checkpoints: Collection[Checkpoint]
+) -> None:
     """Read all there is, and keep what is wrong with it."""
     [(total,)] = connection.execute("SELECT count(*) FROM crm.facts").fetchall()
     checks.total = total
@@ -122,7 +133,14 @@ def _check(connection: "Connection[Any]", checks: _Checks) -> None:
     checks.head = _Seal(*found[0]) if found else _Seal(0, FIRST_INSTANT, GENESIS)
     seals = [_Seal(*row) for row in connection.execute(_SEALS)]
     checks.seals = len(seals)
-    checks.found(_order_problems(_rows(connection, _ORDER), seals, checks.head))
+    kept = {(level, number): bytes(found) for level, number, found in connection.execute(_TREE)}
+    tree = TreeCheck(checkpoints, kept)
+    checks.found(tree.begin())
+    batches = _added(_rows(connection, _ORDER), tree, checks)
+    checks.found(_order_problems(batches, seals, checks.head))
+    for _ in batches:
+        pass  # what no seal holds is in the tree, too
+    checks.found(tree.end())
     checks.found(
         Problem(what=what, stream=kind and Stream(kind=kind, id=stream), version=version)
         for what, kind, stream, version in _rows(connection, _STRAYS)
@@ -156,11 +174,18 @@ def _chain_problems(
         previous, version = digest, row.version
 
 
+def _added(rows: Iterator[tuple[Any, ...]], tree: TreeCheck, checks: _Checks) -> Iterator[_Batch]:
+    """Yield batches, after their facts were added to the tree."""
+    for batch in map(_Batch._make, rows):
+        for leaf in leaves(batch.recorded_at, batch.digests):
+            checks.found(tree.add(leaf))
+        yield batch
+
+
 def _order_problems(
-    rows: Iterator[tuple[Any, ...]], seals: list[_Seal], head: _Seal
+    batches: Iterator[_Batch], seals: list[_Seal], head: _Seal
 ) -> Iterator[Problem]:
     """Yield what is wrong with the order: gaps, missing facts, and seals that do not fit."""
-    batches = map(_Batch._make, rows)
     batch = next(batches, None)
     before = _Batch(0, 0, FIRST_INSTANT, 0, None, b"")
     previous = _Seal(0, FIRST_INSTANT, GENESIS)

@@ -73,6 +73,7 @@ GRANT DELETE ON crm.tail TO crm_sealer;
 GRANT INSERT (last, facts, batch, recorded_at) ON crm.sealed TO crm_sealer;
 GRANT INSERT (position, sealed_at, hash) ON crm.seals TO crm_sealer;
 GRANT UPDATE (position, hash, closed_at) ON crm.head TO crm_sealer;
+GRANT SELECT, INSERT (level, number, hash) ON crm.tree TO crm_sealer;
 
 -- The projector reads the log and keeps what follows from it.
 GRANT SELECT, INSERT, UPDATE, DELETE ON crm.checkpoints, crm.parked, crm.answers TO crm_projector;

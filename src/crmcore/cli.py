@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from crmcore import comparing_cli, policy_cli, printing
+from crmcore import audit_cli, comparing_cli, policy_cli, printing
 from crmcore.crm import CRM, DEFAULT_STORE, NotFound
 from crmcore.domain.recorded import Stream
 from crmcore.infrastructure.database import migration_script
@@ -45,6 +45,7 @@ app = typer.Typer(
 app.add_typer(policy_cli.app, name="policy")
 app.command()(comparing_cli.timeline)
 app.command()(comparing_cli.transitions)
+app.add_typer(audit_cli.app)
 
 Laws: TypeAlias = Annotated[
     list[str] | None, typer.Option("--law", help="MODULE:NAME of a law of yours; may be repeated.")
@@ -170,7 +171,7 @@ def migrate(
 
 
 @app.command()
-def verify(
+def verify(  # noqa: PLR0913, PLR0917 - options
     store: Store = DEFAULT_STORE,
     laws: Annotated[
         bool, typer.Option("--laws", help="Ask the laws of the testing kit of each stream, too.")
@@ -183,25 +184,35 @@ def verify(
     states: Annotated[
         bool, typer.Option("--states", help="Compare stored states with the facts, too.")
     ] = False,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", help="What `checkpoint` signed; may be repeated."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="The public key that checkpoints are signed with.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check that nothing is missing, doubled, moved or altered; the exit status is 1 if it is.
 
-    Keep the hash it shows somewhere else: it tells later whether the log up to there is the same.
-    With --laws it tells, too, whether what was recorded keeps the rules.
+    With --checkpoint it tells, too, whether the log still holds what was signed: no alteration by
+    anybody escapes that. With --laws it tells whether what was recorded keeps the rules.
 
     Example: crmcore verify --store postgresql://localhost/crm
     """
     with answering():
+        notes = [audit_cli.read(file) for file in checkpoint or ()]
         with CRM.open(store, create=False) as crm:
             with _progress("verifying") as progress:
-                found = crm.verify(progress=progress)
+                found = crm.verify(checkpoints=notes, key=key, progress=progress)
             judged = _judged(crm, law or (), answers) if laws or law or answers else None
             astray = crm.states_astray() if states else None
         more = {"laws": judged, "states_astray": astray}
         told = {name: part for name, part in more.items() if part is not None}
         answer = {"log": found, **told} if told else found
         print_answer(answer, as_json, lambda: printing.verification(out, found, judged, astray))
+        if notes and not as_json and not found.problems:
+            printing.held(out, len(notes), key)
         if found.problems or astray or (judged is not None and judged.breaches):
             raise typer.Exit(1)
 

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from crmcore.application.carry_out import carry_out, carry_out_async
 from crmcore.application.consumer import Checkpoints, Consumer, followed
+from crmcore.application.evidence import Proven
 from crmcore.application.group import AsyncGroup, Group
 from crmcore.application.handle import (
     InvalidCommand,
@@ -24,8 +25,11 @@ from crmcore.application.handle import (
     attempt,
 )
 from crmcore.application.journal import Conflict, Journal, StoreError
+from crmcore.application.merkle import NotProved
+from crmcore.application.notes import unsigned
 from crmcore.application.processes import together
 from crmcore.application.states import Remembered, astray
+from crmcore.application.tree_check import next_checkpoint
 from crmcore.application.verification import Progress, Verification
 from crmcore.application.views import Difference, Row, Views
 from crmcore.comparing import (
@@ -78,10 +82,12 @@ from crmcore.in_force import (
     policies_of,
     stamp_of,
 )
+from crmcore.infrastructure.bundles import bundle, check
 from crmcore.infrastructure.checkpoints import MemoryCheckpoints
 from crmcore.infrastructure.forms import forms_of
 from crmcore.infrastructure.memory import MemoryJournal
 from crmcore.infrastructure.sealer import INTERVAL_S, Sealer
+from crmcore.infrastructure.signing import new_key, opened, private_key, public, public_key, signed
 from crmcore.infrastructure.views import MemoryViews
 from crmcore.policies import (
     Policies,
@@ -705,15 +711,64 @@ class CRM:
         """
         return Reactions(self.consumer(REACTIONS), self.journal, self.carry_out, self.position)
 
-    def verify(self, *, progress: Progress | None = None) -> Verification:
+    def verify(
+        self,
+        *,
+        checkpoints: Iterable[str] = (),
+        key: str | None = None,
+        progress: Progress | None = None,
+    ) -> Verification:
         """Check the whole log: that nothing is missing, doubled, moved or altered, and where.
 
         Seals first, so that the last hash stands for everything; a log that cannot be sealed is
-        checked as it is.
+        checked as it is. With signed checkpoints it says, too, whether the log still holds what
+        they were made of; with the public key that it was its owner who signed them.
         """
+        read = unsigned if key is None else partial(opened, key=public_key(key))
+        held = [read(note) for note in checkpoints]
         with suppress(StoreError, Conflict):
             self.journal.seal(self._clock())
-        return self.journal.verify(progress)
+        return self.journal.verify(progress, held)
+
+    # Signed checkpoints
+
+    @staticmethod
+    def new_key(name: str) -> tuple[str, str]:
+        """Return a new private key and its public one, for the log that is to be called so."""
+        key = new_key(name)
+        return str(key), str(public(key))
+
+    def checkpoint(self, key: str, *, extends: str | None = None) -> str:
+        """Sign what the log is now with a private key; keep what is returned somewhere else.
+
+        `extends` is what was signed last, None for the first time: raises Forked, and signs
+        nothing, unless the log goes on from there.
+        """
+        signer = private_key(key)
+        last = None if extends is None else opened(extends, public(signer))
+        size, nodes = self.position(), self.journal.tree()
+        return signed(next_checkpoint(signer.name, size, nodes, last), signer)
+
+    def prove(self, customer: UUID, *, checkpoint: str) -> bytes:
+        """Return a file with all facts of a customer up to a checkpoint, which proves itself.
+
+        What is in streams of the customers that it stands for is proved under their own ids.
+        """
+        size = unsigned(checkpoint).size
+        if size > (last := self.position()):
+            raise NotProved(f"{size} facts were signed, and the log ends at position {last}")
+        facts = self.journal.evidence(_an_id(customer), through=size)
+        if not facts:
+            raise NotFound(f"nothing was known about the customer {customer} at position {size}")
+        return bundle(customer, checkpoint, facts, self.journal.tree())
+
+    @staticmethod
+    def check_proof(proof: bytes, *, key: str) -> Proven:
+        """Return what a file of `prove` proves to who trusts a public key; raise NotProved else.
+
+        It takes no store, and no network.
+        """
+        return check(proof, public_key(key))
 
     def states_astray(self) -> list[Stream]:
         """Return the streams whose stored state is not what their facts lead to: none, ever.

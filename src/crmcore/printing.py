@@ -10,7 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from crmcore.application.consumer import Delivered
+from crmcore.application.evidence import Proven
 from crmcore.application.handle import Receipt
+from crmcore.application.notes import Checkpoint
 from crmcore.application.verification import Verification
 from crmcore.crm import CRM, Known, NotFound, Rebuilt, When
 from crmcore.domain.calendar import zone
@@ -261,6 +263,27 @@ def consumers(out: Console, found: Mapping[str, Delivered]) -> None:
             why = escape(parked.reason)
             where = f"{parked.stream} since position {parked.position}"
             out.print(f"{escape(name)}: {where}: {why}", soft_wrap=True)
+
+
+def checkpoint(out: Console, found: Checkpoint) -> None:
+    """Print what was signed."""
+    root = found.root.hex()
+    out.print(f"{escape(found.origin)}: {found.size} facts, root {root}", soft_wrap=True)
+
+
+def held(out: Console, checkpoints: int, key: str | None) -> None:
+    """Print that a log holds what was signed, and whether anybody looked at who signed it."""
+    who = "nobody looked at who signed it: give --key" if key is None else "by the key given"
+    out.print(f"it holds what was signed in {checkpoints} checkpoints ({who})", soft_wrap=True)
+
+
+def proven(out: Console, found: Proven) -> None:
+    """Print what a bundle proves."""
+    what = f"{found.facts} facts in {len(found.streams)} streams"
+    out.print(f"[green]proved[/]: {what} of the customer {found.customer}", soft_wrap=True)
+    out.print(f"among the first {found.size} of {escape(found.origin)}", soft_wrap=True)
+    for stream in found.streams:
+        out.print(f"{stream}", soft_wrap=True)
 
 
 def verification(

@@ -122,6 +122,7 @@ ROWS: dict[str, dict[str, str]] = {
     },
     "sealed": {"last": "9", "facts": "1", "batch": "9", "recorded_at": "now()"},
     "seals": {"position": "9", "sealed_at": "now()", "hash": "sha256('')"},
+    "tree": {"level": "1", "number": "9", "hash": "sha256('')"},
     "head": {"only_one": "true", "position": "0", "hash": "sha256('')", "closed_at": "now()"},
     "checkpoints": {"consumer": "'x'", "position": "0"},
     "parked": {
@@ -139,6 +140,7 @@ EDGES: dict[tuple[str, str], tuple[str, str]] = {
     ("commands", "facts"): ("100", "101"),
     ("sealed", "facts"): ("1", "0"),
     ("seals", "hash"): ("sha256('')", "sha512('')"),
+    ("tree", "hash"): ("sha256('')", "sha512('')"),
     ("head", "only_one"): ("true", "false"),
     ("checkpoints", "consumer"): ("repeat('x', 200)", "repeat('x', 201)"),
     ("checkpoints", "position"): ("0", "-1"),

@@ -23,7 +23,7 @@ ADA = UUID(int=1)
 
 @pytest.fixture
 def url(postgres_url: str) -> str:
-    assert migrate(postgres_url) == (0, 4)
+    assert migrate(postgres_url) == (0, 5)
     return postgres_url
 
 
@@ -40,7 +40,7 @@ def test_a_database_without_the_schema_says_how_to_make_it(postgres_url: str) ->
     said = refusal(postgres_url)
     assert said.startswith("SchemaMissing: The database 'test_")
     assert said.endswith(
-        "has no crmcore schema, version 4 is needed: run `crmcore migrate --store URL` or "
+        "has no crmcore schema, version 5 is needed: run `crmcore migrate --store URL` or "
         "CRM.migrate(url)."
     )
 
@@ -48,7 +48,7 @@ def test_a_database_without_the_schema_says_how_to_make_it(postgres_url: str) ->
 def test_a_schema_of_a_newer_release_is_left_alone(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("INSERT INTO crm.schema_version VALUES (99)")
-    wanted = "schema version 99, this crmcore knows 4: install a newer crmcore."
+    wanted = "schema version 99, this crmcore knows 5: install a newer crmcore."
     assert refusal(url).startswith("SchemaTooNew: The database has crmcore ")
     assert refusal(url).endswith(wanted)
     with pytest.raises(SchemaTooNew):
@@ -69,7 +69,7 @@ def test_a_schema_of_before_the_first_release_is_left_alone(
 
 
 def test_migrating_twice_changes_nothing(url: str) -> None:
-    assert CRM.migrate(url) == (4, 4)
+    assert CRM.migrate(url) == (5, 5)
     with closing(CRM.open(url)) as crm:
         assert crm.journal.position() == 0
 

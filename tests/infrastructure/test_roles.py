@@ -52,12 +52,12 @@ MAY = {
     },
     "sealer": {
         "facts": "S", "tail": "SD", "sealed": "SI", "seals": "SI", "head": "SU",
-        "schema_version": "S",
+        "schema_version": "S", "tree": "SI",
     },
     "auditor": {
         "facts": "S", "commands": "S", "tail": "S", "sealed": "S", "seals": "S", "head": "S",
         "schema_version": "S", "checkpoints": "S", "parked": "S", "answers": "S",
-        "states": "S",
+        "states": "S", "tree": "S",
     },
     "stranger": {},
 }  # fmt: skip
@@ -121,6 +121,7 @@ SEALS = {
     "takes from the tail": "DELETE FROM crm.tail",
     "moves the head back": "UPDATE crm.head SET position = 0",
     "holds the head": "SELECT position FROM crm.head FOR UPDATE",
+    "grows the tree": "INSERT INTO crm.tree (level) VALUES (1)",
 }
 PROJECTS = {
     "answers": "DELETE FROM crm.answers",
@@ -131,6 +132,8 @@ PROJECTS = {
 }
 NOBODY_DOES = {
     "sets the numbers back": "SELECT setval('crm.batches', 1)",
+    "cuts the tree": "DELETE FROM crm.tree",
+    "changes the tree": "UPDATE crm.tree SET hash = ''",
     "has a second head": "INSERT INTO crm.head (position) VALUES (0)",
     "beheads": "DELETE FROM crm.head",
     "says the schema is newer": "INSERT INTO crm.schema_version VALUES (99)",
@@ -491,7 +494,7 @@ def test_giving_the_roles_again_takes_back_what_was_added(postgres_url: str) -> 
         ):
             connection.execute(more.encode())
     assert catalog(postgres_url) != before
-    assert CRM.migrate(postgres_url, roles=True) == (4, 4)
+    assert CRM.migrate(postgres_url, roles=True) == (5, 5)
     assert catalog(postgres_url) == before
 
 
@@ -500,7 +503,7 @@ def test_of_many_who_migrate_at_once_one_makes_the_schema(postgres_url: str, opt
     url = make_conninfo(postgres_url, options=options)
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(lambda _: CRM.migrate(url, roles=True), range(4)))
-    assert sorted(made) == [(0, 4), (4, 4), (4, 4), (4, 4)]
+    assert sorted(made) == [(0, 5), (5, 5), (5, 5), (5, 5)]
     assert catalog(postgres_url)["version"] == [(3,), (4,)]
 
 
@@ -511,7 +514,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(postgres_url: str) -> None
             CRM.migrate(postgres_url, roles=True)
         assert connection.execute(_THERE).fetchone() == (1,)
         connection.execute("DROP TABLE crm.parked")
-    assert CRM.migrate(postgres_url) == (0, 4)
+    assert CRM.migrate(postgres_url) == (0, 5)
 
 
 @pytest.mark.parametrize("who", ["writer", "stranger"])
@@ -534,10 +537,10 @@ def test_a_login_that_may_make_roles_sets_up_a_whole_server(folder: Path) -> Non
             connection.execute("CREATE DATABASE south OWNER admin")
             with pytest.raises(Forbidden, match="permission denied to create role"):
                 CRM.migrate(north, roles=True)
-            assert CRM.migrate(north) == (0, 4)
+            assert CRM.migrate(north) == (0, 5)
             connection.execute("ALTER ROLE admin CREATEROLE")
-        assert at_once_with_a_group(south, north, "crm_owner") == (0, 4)
-        assert CRM.migrate(north, roles=True) == (4, 4)
+        assert at_once_with_a_group(south, north, "crm_owner") == (0, 5)
+        assert CRM.migrate(north, roles=True) == (5, 5)
         assert catalog(north) == catalog(south)
         with closing(CRM.open(north)) as crm:
             register(crm, ADA)
