@@ -1,9 +1,11 @@
 # ruff: noqa: S608 - our own statements
 """One signed checkpoint, kept elsewhere: whatever a superuser does to what it covers shows."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -28,6 +30,7 @@ from crmcore.infrastructure.tree import Incomplete
 
 Connection: TypeAlias = psycopg.Connection[Any]
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "prove-a-history.md"
 PRIVATE, PUBLIC = CRM.new_key("example.com/crm")
 PEOPLE = [UUID(int=number) for number in range(1, 301)]
 TOGETHER = 20
@@ -412,10 +415,8 @@ def test_a_log_of_before_has_a_tree_as_soon_as_it_is_sealed_again(log: Log) -> N
 def test_the_tree_is_checked_with_sql_alone(log: Log) -> None:
     """An auditor computes leaves without this library: a row of recorded time and digest."""
     with psycopg.connect(log.url) as connection:
-        rows = connection.execute(
-            "SELECT sha256('\\x00'::bytea || record_send(ROW(recorded_at, digest))) FROM crm.sealed"
-            " JOIN crm.facts USING (batch) ORDER BY last, ordinal"
-        ).fetchall()
+        [query] = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+        rows = connection.execute(query.encode()).fetchall()
     level = [leaf for (leaf,) in rows[:TILE]]
     while len(level) > 1:
         level = [
