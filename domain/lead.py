@@ -5,7 +5,12 @@ from uuid import UUID
 
 from crmcore.domain.value import Note, Rejection, Text, Value, require
 
-Phase: TypeAlias = Literal["new", "lead", "qualified", "disqualified", "open", "won", "lost"]
+Phase: TypeAlias = Literal[
+    "new", "lead", "qualified", "recycled", "disqualified", "open", "won", "lost", "merged"
+]
+
+LIVE: tuple[Phase, ...] = ("lead", "qualified", "recycled")
+"""The phases of a lead that may still become a deal."""
 
 
 # Commands: what somebody wants.
@@ -29,7 +34,13 @@ class DisqualifyLead(Value, tag="opportunity.disqualify_lead"):
     reason: Note
 
 
-Command: TypeAlias = CaptureLead | QualifyLead | DisqualifyLead
+class RecycleLead(Value, tag="opportunity.recycle_lead"):
+    """Put a lead back to be nurtured, also one that was given up."""
+
+    reason: Note
+
+
+Command: TypeAlias = CaptureLead | QualifyLead | DisqualifyLead | RecycleLead
 
 
 # Events: what happened. A tag is the stored name and never changes.
@@ -53,7 +64,13 @@ class LeadDisqualified(Value, tag="opportunity.lead_disqualified"):
     reason: Note
 
 
-Event: TypeAlias = LeadCaptured | LeadQualified | LeadDisqualified
+class LeadRecycled(Value, tag="opportunity.lead_recycled"):
+    """The lead is nurtured until it is worth pursuing."""
+
+    reason: Note
+
+
+Event: TypeAlias = LeadCaptured | LeadQualified | LeadDisqualified | LeadRecycled
 
 
 # Rejections: the rules that can say no.
@@ -66,13 +83,13 @@ class AlreadyStarted(Rejection):
 
 
 class NotALead(Rejection):
-    """A live lead is qualified, given up or converted."""
+    """A live lead is qualified, scored, given up or converted."""
 
     phase: str
 
 
 class ReasonRequired(Rejection):
-    """Who gives up, goes back or reopens says why."""
+    """Who gives up, goes back, puts off, amends or reopens says why."""
 
 
 Reason: TypeAlias = AlreadyStarted | NotALead | ReasonRequired
@@ -85,12 +102,16 @@ def decide(command: Command, phase: Phase) -> tuple[Event, ...]:
             require(phase == "new", AlreadyStarted(phase=phase))
             return (LeadCaptured(title=title, source=source, customer=customer),)
         case QualifyLead():
-            require(phase in ("lead", "qualified"), NotALead(phase=phase))
-            return (LeadQualified(),) if phase == "lead" else ()
+            require(phase in LIVE, NotALead(phase=phase))
+            return () if phase == "qualified" else (LeadQualified(),)
         case DisqualifyLead(reason=reason):
-            require(phase in ("lead", "qualified"), NotALead(phase=phase))
+            require(phase in LIVE, NotALead(phase=phase))
             require_reason(reason)
             return (LeadDisqualified(reason=reason),)
+        case RecycleLead(reason=reason):
+            require(phase in (*LIVE, "disqualified"), NotALead(phase=phase))
+            require_reason(reason)
+            return () if phase == "recycled" else (LeadRecycled(reason=reason),)
         case _:
             assert_never(command)
 

@@ -38,6 +38,9 @@ def _as_it_is(form: Form) -> Form:
 UPCASTERS: Upcasters = {
     ("loyalty.points_earned", 1): _as_it_is,
     ("loyalty.redemption_reversed", 1): _as_it_is,
+    ("opportunity.lost", 1): _as_it_is,
+    ("opportunity.opened", 1): _as_it_is,
+    ("opportunity.stage_changed", 1): _as_it_is,
 }
 
 NAME_SHOWN_MAX = 80

@@ -172,13 +172,15 @@ def _ends(bought: list[Sale], policy: Policy) -> dict[str, date]:
 
 def _phase(event: object) -> Phase | None:
     match event:
-        case lead.LeadCaptured():
+        case lead.LeadCaptured() | lead.LeadRecycled():
             return "lead"
         case lead.LeadQualified():
             return "qualified"
         case opportunity.OpportunityOpened() | opportunity.OpportunityReopened():
             return "opportunity"
         case opportunity.OpportunityWon() | opportunity.OpportunityLost() | lead.LeadDisqualified():
+            return "over"
+        case opportunity.OpportunityMerged():
             return "over"
         case _:
             return None

@@ -30,8 +30,11 @@ from crmcore.domain.opportunity import (
     CustomerKnown,
     CustomerNamed,
     Event,
+    Line,
+    LinesRevised,
     MarkLost,
     MarkWon,
+    Move,
     NameCustomer,
     NegativeAmount,
     NotClosed,
@@ -42,21 +45,28 @@ from crmcore.domain.opportunity import (
     OpportunityOpened,
     OpportunityReopened,
     OpportunityWon,
+    OverrideCleared,
     Policy,
+    ProbabilityOverridden,
+    RecordPassage,
     Reopen,
     Reschedule,
     Rescheduled,
     Revalue,
     Revalued,
     StageChanged,
+    StagePassed,
     UnknownStage,
+    WonAmended,
 )
 from crmcore.domain.pipeline import STANDARD, Pipeline, Stage
 from crmcore.testing import History, histories, vacuous
+from crmcore.testing.deriving import Overrides
 
 ANN, BOB = UUID(int=10), UUID(int=11)
 DEALS = opportunity.decider(Policy())
 TODAY = date(2026, 3, 2)
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 STAGES = ["prospecting", "engaging", "proposal", "negotiation"]
 
 
@@ -92,6 +102,7 @@ OPENED = OpportunityOpened(
     product=None,
     owner=None,
     expected_close=None,
+    entered_at=NOW,
 )
 
 
@@ -158,6 +169,7 @@ def test_a_deal_opens_in_a_stage_that_is_named() -> None:
             product="desk",
             owner="bob",
             expected_close=date(2026, 6, 30),
+            entered_at=NOW,
         ),
     )
     assert DEALS.customer(UUID(int=1), opened.state) == ANN
@@ -202,6 +214,7 @@ def test_a_deal_moves_on() -> None:
             reason="",
             probability_percent=60,
             forecast="best_case",
+            entered_at=NOW,
         ),
     )
     PROPOSAL.when(to("proposal")).nothing()
@@ -217,6 +230,7 @@ def test_a_deal_goes_back_for_a_reason() -> None:
             reason="new buyer",
             probability_percent=40,
             forecast="pipeline",
+            entered_at=NOW,
         ),
     )
 
@@ -318,7 +332,7 @@ NEWER = Policy(
 
 def test_a_deal_stays_in_the_pipeline_it_was_opened_in() -> None:
     newer = opportunity.decider(NEWER)
-    testing.given(newer).when(Open(title="40 desks")).then(
+    testing.given(newer, at=TODAY).when(Open(title="40 desks")).then(
         replace(
             OPENED, pipeline="quick@2", stage="talk", probability_percent=50, forecast="commit"
         ),
@@ -380,7 +394,7 @@ def test_o1_a_deal_is_open_or_won_or_lost_and_looks_it(history: History) -> None
                 assert deal.closed_on is None
             case _:
                 assert looks == (0, "omitted", True, None)
-                assert deal.stage == ""
+                assert deal.stage == "" or deal.phase == "merged"
 
 
 @given(HISTORIES)
@@ -390,16 +404,27 @@ def test_o2_an_open_deal_is_neither_certain_nor_hopeless(history: History) -> No
 
 
 @given(HISTORIES)
-def test_o3_the_probability_is_what_the_stage_said_at_entry(history: History) -> None:
+def test_o3_the_probability_is_what_the_stage_said_at_entry_or_somebody_since(
+    history: History,
+) -> None:
     said = {"prospecting": 10, "engaging": 40, "proposal": 60, "negotiation": 80}
-    stage = ""
+    stage, overridden = "", None
     for step in history.steps:
         for event in step.events:
-            if isinstance(event, OpportunityOpened | StageChanged | OpportunityReopened):
-                stage = event.to_stage if isinstance(event, StageChanged) else event.stage
-                assert event.probability_percent == said[stage]
+            match event:
+                case OpportunityOpened(stage=entered) | StageChanged(to_stage=entered):
+                    stage, overridden = entered, None
+                    assert event.probability_percent == said[stage]
+                case OpportunityReopened(stage=last):
+                    assert (last, event.probability_percent) == (stage, said[stage])
+                case ProbabilityOverridden(probability_percent=percent):
+                    overridden = percent
+                case OverrideCleared(of="probability"):
+                    overridden = None
+                case _:
+                    pass
         if step.after.phase == "open":
-            assert step.after.probability_percent == said[stage]
+            assert step.after.probability_percent == (overridden or said[stage])
 
 
 @given(HISTORIES)
@@ -425,6 +450,8 @@ def test_o5_a_deal_goes_back_for_a_reason_where_that_is_allowed(history: History
             back = STAGES.index(event.to_stage) < STAGES.index(event.from_stage)
             assert event.direction == ("back" if back else "forward")
             assert not back or (event.reason == "a reason" and event.to_stage != "prospecting")
+    moves = [event for event in history.events if isinstance(event, StageChanged)]
+    assert history.state.regressions == sum(move.direction == "back" for move in moves)
 
 
 @given(HISTORIES)
@@ -432,11 +459,11 @@ def test_o6_a_reopened_deal_is_what_it_was_before_it_closed(history: History) ->
     before = DEALS.initial
     for step in history.steps:
         match step.events:
-            case (OpportunityWon() | OpportunityLost(),):
+            case (OpportunityWon() | OpportunityLost(), *_):
                 before = step.before
-            case (OpportunityReopened(),):
+            case (*_, OpportunityReopened()):
                 now = replace(step.after, customer=before.customer, frozen=before.frozen)
-                assert now == before
+                assert replace(now, quotes=before.quotes, orders=before.orders) == before
             case _:
                 pass
 
@@ -459,7 +486,10 @@ def test_o12_the_currency_is_frozen_when_a_deal_closes(history: History) -> None
     frozen = None
     for step in history.steps:
         for event in step.events:
-            if isinstance(event, OpportunityWon | Revalued) and frozen:
+            if isinstance(event, OpportunityWon | Revalued | WonAmended) and frozen:
+                assert event.amount.currency == frozen
+            if isinstance(event, LinesRevised) and event.lines and frozen:
+                assert event.amount is not None
                 assert event.amount.currency == frozen
             if isinstance(event, OpportunityWon):
                 frozen = event.amount.currency
@@ -474,5 +504,35 @@ def test_any_fact_can_be_applied_to_any_opportunity(history: History, other: His
             assert isinstance(DEALS.evolve(deal, event), Opportunity)
 
 
+# Two pipelines, one of which asks for evidence, so that deals can go from one to the other.
+TWO = Policy(
+    pipelines=(
+        STANDARD,
+        Pipeline(
+            name="asking",
+            version=1,
+            stages=(
+                Stage(name="talk", probability_percent=20, forecast="pipeline", allow_back=False),
+                Stage(
+                    name="offer",
+                    probability_percent=70,
+                    forecast="commit",
+                    criteria=("budget", "owner"),
+                ),
+            ),
+        ),
+    )
+)
+MOVES = [
+    (Move(from_stage="talk", to_stage="engaging"), Move(from_stage="offer", to_stage="proposal")),
+    (Move(from_stage="talk", to_stage="engaging"),),
+]
+DESK, TAXI = Line(line="desk", price=usd(900)), Line(line="taxi", price=eur(50))
+REBATE = Line(line="rebate", price=usd(-100))
+LINES = [(DESK, REBATE), (DESK, TAXI), (DESK, DESK), (REBATE,), ()]
+LATE = {RecordPassage, StagePassed}  # histories that are generated go on in their order
+
+
 def test_every_event_and_every_rejection_occurs() -> None:
-    assert vacuous(DEALS) == []
+    asked: Overrides = {"moves": MOVES, "evidence": [("budget",), ("moon",)], "lines": LINES}
+    assert vacuous(opportunity.decider(TWO), LATE, overrides=asked) == []

@@ -14,9 +14,10 @@ from crmcore.domain import customer
 from crmcore.domain.customer import RecordPurchase, Register
 from crmcore.domain.customer.profile import Blacklisted, Deactivated, InteractionLogged, Reactivated
 from crmcore.domain.customer.sales import PurchaseRecorded, PurchaseReturned
-from crmcore.domain.lead import LeadCaptured, LeadDisqualified, LeadQualified
+from crmcore.domain.lead import LeadCaptured, LeadDisqualified, LeadQualified, LeadRecycled
 from crmcore.domain.opportunity import (
     OpportunityLost,
+    OpportunityMerged,
     OpportunityOpened,
     OpportunityReopened,
     OpportunityWon,
@@ -45,6 +46,8 @@ KNOWN: Dated = (NEW_YEAR, REGISTERED)
 CAPTURED = LeadCaptured(title="Rack", source="fair", customer=ANN)
 QUALIFIED = LeadQualified()
 DISQUALIFIED = LeadDisqualified(reason="no money")
+RECYCLED = LeadRecycled(reason="next year")
+MERGED = OpportunityMerged(surviving_opportunity=UUID(int=9))
 OPENED = OpportunityOpened(
     title="Rack",
     customer=ANN,
@@ -109,7 +112,9 @@ def test_who_is_known_and_no_more_is_a_prospect() -> None:
         ([CAPTURED], "lead"),
         ([CAPTURED, QUALIFIED], "qualified"),
         ([CAPTURED, QUALIFIED, DISQUALIFIED], "prospect"),
+        ([CAPTURED, DISQUALIFIED, RECYCLED], "lead"),
         ([CAPTURED, QUALIFIED, OPENED], "opportunity"),
+        ([OPENED, MERGED], "prospect"),
         ([OPENED, LOST], "prospect"),
         ([OPENED, WON], "prospect"),
         ([OPENED, LOST, REOPENED], "opportunity"),
@@ -305,6 +310,7 @@ def test_the_windows_are_the_policys() -> None:
 CLOSING = (Deactivated, Blacklisted)
 PHASES: dict[object, str] = {
     LeadCaptured: "lead",
+    LeadRecycled: "lead",
     LeadQualified: "qualified",
     OpportunityOpened: "opportunity",
     OpportunityReopened: "opportunity",
@@ -314,7 +320,8 @@ EVENTS = st.sampled_from(
     ["buy"] * 6
     + ["buy nothing", "return", "return part"]
     + [Deactivated(reason=""), Blacklisted(reason=""), Reactivated(reason="")]
-    + [CAPTURED, QUALIFIED, QUALIFIED, DISQUALIFIED, OPENED, WON, LOST, REOPENED]
+    + [CAPTURED, QUALIFIED, QUALIFIED, DISQUALIFIED, RECYCLED]
+    + [OPENED, WON, LOST, REOPENED, MERGED]
 )
 SLOT = st.none() | st.tuples(EVENTS, GAPS)
 

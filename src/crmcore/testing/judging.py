@@ -65,9 +65,9 @@ MOVERS: Mapping[str, tuple[type, ...]] = {
     "a purchase": (sales.PurchaseRecorded, receivables.InvoiceIssued),
     "a return": (sales.PurchaseReturned, receivables.CreditNoteIssued),
     "a deal": (
-        lead.LeadCaptured, lead.LeadQualified, lead.LeadDisqualified,
+        lead.LeadCaptured, lead.LeadQualified, lead.LeadDisqualified, lead.LeadRecycled,
         opportunity.OpportunityOpened, opportunity.OpportunityReopened,
-        opportunity.OpportunityWon, opportunity.OpportunityLost,
+        opportunity.OpportunityWon, opportunity.OpportunityLost, opportunity.OpportunityMerged,
     ),
     "an end": (profile.Deactivated, profile.Blacklisted),
     "a new start": (profile.Reactivated, profile.Cleared),

@@ -35,6 +35,7 @@ def stages_follow_each_other(_: AnyDecider, history: History) -> Iterator[str]:
         match event:
             case (
                 opportunity.StageChanged(from_stage=left)
+                | opportunity.PipelineMigrated(from_stage=left)
                 | opportunity.OpportunityLost(stage=left)
                 | opportunity.OpportunityReopened(stage=left)
             ) if left != stage:
@@ -43,7 +44,7 @@ def stages_follow_each_other(_: AnyDecider, history: History) -> Iterator[str]:
                 pass
         if isinstance(event, opportunity.OpportunityOpened):
             stage = event.stage
-        if isinstance(event, opportunity.StageChanged):
+        if isinstance(event, opportunity.StageChanged | opportunity.PipelineMigrated):
             stage = event.to_stage
 
 
