@@ -1,7 +1,7 @@
 """What a command needs of other streams: asked in the same act, so that both happen or neither.
 
 A claim counts in the portfolio of who claims, a verified tax id is reserved, a merge is known to
-both customers, and so is who belongs to a group. A command names what it gives up, so that
+both customers or deals, and so is who belongs to a group. A command names what it gives up, so that
 repeating it asks for the same again.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from crmcore.domain import identity, portfolio
+from crmcore.domain import identity, opportunity, portfolio
 from crmcore.domain.act import Act
 from crmcore.domain.customer import group, merging, ownership, verified
 from crmcore.domain.customer.tax_id import TaxId
@@ -42,7 +42,7 @@ def together(command: object, to: UUID, act: Act) -> list[Addressed]:
 
 
 def _merging(command: object, to: UUID) -> Iterator[Addressed]:
-    """Yield what a merge asks of the other customer, and what is given up or taken back."""
+    """Yield what a merge asks of the other customer or deal, and what is given up or taken back."""
     match command:
         case merging.MergeInto(surviving_customer=other, held=held, grade=grade):
             yield merging.Absorb(absorbed_customer=to, held=held, grade=grade), other
@@ -58,6 +58,10 @@ def _merging(command: object, to: UUID) -> Iterator[Addressed]:
             yield from (*_reserved(held.tax_id, other), *_taken(held.owner, other))
         case merging.MarkNotDuplicate(other_customer=other):
             yield merging.MarkNotDuplicate(other_customer=to), other
+        case opportunity.MergeInto(surviving_opportunity=other, held=deal, amount=worth):
+            yield opportunity.Absorb(absorbed_opportunity=to, held=deal, amount=worth), other
+        case opportunity.Absorb(absorbed_opportunity=other, held=deal, amount=worth):
+            yield opportunity.MergeInto(surviving_opportunity=to, held=deal, amount=worth), other
         case _:
             yield from _grouping(command, to)
 

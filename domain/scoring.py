@@ -58,7 +58,7 @@ class Score(Value):
         halvings, days = divmod(max(0, (on - self.scored_on).days), self.half_life_days)
         if halvings >= HALVINGS_MAX:
             return Fraction(0)
-        return Fraction(self.points, 2**halvings) * (1 - Fraction(days, 2 * self.half_life_days))
+        return Fraction(self.points, 1 << halvings) * (1 - Fraction(days, 2 * self.half_life_days))
 
 
 class LeadScored(Value, tag="opportunity.lead_scored"):

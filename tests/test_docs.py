@@ -114,7 +114,7 @@ def test_the_reference_names_every_field(page: str, fields: tuple[str, ...]) -> 
     assert [field for field in fields if not re.search(rf"\W{field}\W", text)] == []
 
 
-PROVED = ("X", "C", "M", "CR", "T", "L")
+PROVED = ("X", "C", "M", "CR", "O", "T", "L")
 WITHOUT_A_PROPERTY = {"T12", "T15"}  # merged tickets, entitlements: none yet
 
 

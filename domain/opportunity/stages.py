@@ -156,7 +156,7 @@ def require_criteria(
     names = [stage.name for stage in pipeline.stages]
     start = names.index(left) + 1 if left in names else 0
     skipped = () if pipeline.skips_freely else pipeline.stages[start : names.index(to.name)]
-    met = deal.met.union(*(event.evidence for event in given))
+    met = (*deal.met, *(name for event in given for name in event.evidence))
     asked = dict.fromkeys(name for stage in (*skipped, to) for name in stage.criteria)
     unmet = tuple(name for name in asked if name not in met)
     require(not unmet, CriteriaUnmet(to_stage=to.name, unmet=unmet))

@@ -146,7 +146,7 @@ class Opportunity(Value):
         return (Share(who=self.owner, percent=100),)
 
     @property
-    def met(self) -> frozenset[str]:
+    def met(self) -> tuple[str, ...]:
         """The criteria that are met: by evidence, and by what the deal has (rules.md O5)."""
         has = {
             "customer": self.customer,
@@ -156,7 +156,7 @@ class Opportunity(Value):
             "quote": self.quotes,
             "order": self.orders,
         }
-        return frozenset(self.evidence) | {name for name, what in has.items() if what}
+        return (*self.evidence, *(name for name, what in has.items() if what))
 
 
 def require_open(deal: Opportunity) -> None:

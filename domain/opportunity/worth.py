@@ -2,7 +2,6 @@
 
 from datetime import date
 from functools import reduce
-from operator import add
 from typing import Annotated, TypeAlias, assert_never
 
 from msgspec import Meta
@@ -117,7 +116,7 @@ def _revise(lines: tuple[Line, ...], deal: Opportunity) -> tuple[Event, ...]:
         require(names.count(name) == 1, LineTwice(line=name))
     if lines == deal.lines:
         return ()
-    amount = reduce(add, (line.amount for line in lines)) if lines else deal.amount
+    amount = reduce(Money.__add__, (line.amount for line in lines)) if lines else deal.amount
     if lines and amount:
         require_amount(amount, deal.frozen)
     return (LinesRevised(lines=lines, amount=amount),)

@@ -43,6 +43,7 @@ from crmcore.comparing import (
     stretches,
     what_if,
 )
+from crmcore.domain import opportunity
 from crmcore.domain.act import Act
 from crmcore.domain.adoption import Adopt
 from crmcore.domain.calendar import FIRST_DAY, LAST_DAY, end_of, start_of, zone
@@ -68,6 +69,7 @@ from crmcore.domain.customer.merging import Absorbed, MergedInto, resolved
 from crmcore.domain.customer.ownership import in_charge, owners
 from crmcore.domain.decider import Decider
 from crmcore.domain.loyalty import Account
+from crmcore.domain.money import Money
 from crmcore.domain.opportunity import Opportunity
 from crmcore.domain.portfolio import Portfolio, portfolio_id
 from crmcore.domain.recorded import Recorded, Stream
@@ -93,12 +95,22 @@ from crmcore.policies import (
     Policies,
     checked,
     credit_under,
+    dealing_under,
     lens,
     lifecycle_under,
     owning_under,
 )
+from crmcore.projections.deals import Deals, deals_of, outlook
+from crmcore.projections.lead_score import lead_score
 from crmcore.projections.merging import carried, survivors
 from crmcore.projections.moving import Buying, buying
+from crmcore.projections.pipeline import (
+    Pipeline,
+    WinRate,
+    forecast,
+    weighted_pipeline,
+    win_rate,
+)
 from crmcore.projections.projection import (
     Answer,
     Facts,
@@ -469,6 +481,16 @@ class CRM:
         merge = MergeInto(surviving_customer=into, held=held, grade=grade)
         return self.do(merge, to=absorbed, act=act)
 
+    def merge_opportunities(
+        self, absorbed: UUID, *, into: UUID, act: Act, amount: Money | None = None
+    ) -> Receipt:
+        """Let one opportunity go on in the place of another, worth what it was or this amount."""
+        known: Opportunity = self._state("opportunity", absorbed, None, None)
+        command = opportunity.MergeInto(
+            surviving_opportunity=into, held=opportunity.held_by(known), amount=amount
+        )
+        return self.do(command, to=absorbed, act=act)
+
     def unmerge(self, absorbed: UUID, *, act: Act) -> Receipt:
         """End a merge; both are what they were, but for what happened meanwhile."""
         survivor = self._met(absorbed, act).merges.survivor or absorbed
@@ -605,6 +627,33 @@ class CRM:
         facts = registered(population).get(_an_id(customer), ())
         abc, rfm = (answer(tier, facts, at) for tier in (through.abc, through.rfm))
         return ValueAnswer(abc=abc, rfm=rfm) if abc and rfm else None
+
+    def outlook(self, of: UUID, *, as_of: When = None, known_at: Known = None) -> Answer | None:
+        """Return whether an opportunity is on track, slipped, rotting, on hold or over."""
+        at, facts, rules = self._deal(of, as_of, known_at)
+        return answer(outlook(dealing_under(rules.policies)), facts, at)
+
+    def lead_score(self, of: UUID, *, as_of: When = None, known_at: Known = None) -> Answer | None:
+        """Return the score of a lead with what counts for it; None before anything did."""
+        at, facts, rules = self._deal(of, as_of, known_at)
+        return answer(lead_score(dealing_under(rules.policies)), facts, at)
+
+    def pipeline(self, *, as_of: When = None, known_at: Known = None) -> Pipeline:
+        """Return what the open deals come to, by stage and by place in the forecast."""
+        return weighted_pipeline(self._deals(as_of, known_at)[0])
+
+    def forecast(
+        self, starts_on: date, ends_on: date, *, as_of: When = None, known_at: Known = None
+    ) -> Pipeline:
+        """Return what a period that ends before a day was expected to bring, as of a date."""
+        return forecast(self._deals(as_of, known_at)[0], _a_day(starts_on), _a_day(ends_on))
+
+    def win_rate(
+        self, starts_on: date, ends_on: date, *, as_of: When = None, known_at: Known = None
+    ) -> WinRate:
+        """Return how many of the deals that closed in a period were won, and how fast."""
+        deals, where = self._deals(as_of, known_at)
+        return win_rate(deals, _a_day(starts_on), _a_day(ends_on), where)
 
     def summary(self, *, as_of: When = None, known_at: Known = None) -> Summary:
         """Return the whole business on one page."""
@@ -834,6 +883,15 @@ class CRM:
 
     def _rules_now(self) -> InForce:
         return self._adopted.on(self._clock())
+
+    def _deal(self, of: UUID, as_of: When, known_at: Known) -> tuple[datetime, Facts, InForce]:
+        at, position, rules = self._asked(as_of, known_at)
+        stream = Stream(kind="opportunity", id=_an_id(of))
+        return at, in_effect(self.journal.stream(stream, through=position), at), rules
+
+    def _deals(self, as_of: When, known_at: Known) -> tuple[Deals, tzinfo]:
+        at, position, rules = self._asked(as_of, known_at)
+        return deals_of(self.journal.log(through=position), at), rules.zone
 
     def _own(self, customer: UUID, at: datetime, through: int) -> dict[UUID, Facts]:
         """Return the facts of a customer, and apart from them those of whom it stands for."""

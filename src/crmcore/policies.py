@@ -170,7 +170,7 @@ def deciders(
     """
     ours = (
         customer.decider(_local(policies, policies.customer), owning_under(policies)),
-        opportunity.decider(_local(policies, policies.opportunity)),
+        opportunity.decider(dealing_under(policies)),
         ticket.decider(_local(policies, policies.ticket)),
         loyalty.decider(_local(policies, policies.loyalty)),
     )
@@ -220,6 +220,11 @@ def processes(policies: Policies) -> tuple[Decider[Any, Any, Any], ...]:
 def owning_under(policies: Policies) -> OwnershipPolicy:
     """Return when customers go back to the pool under these policies."""
     return _local(policies, policies.ownership)
+
+
+def dealing_under(policies: Policies) -> OpportunityPolicy:
+    """Return what deals and leads are judged by under these policies."""
+    return _local(policies, policies.opportunity)
 
 
 def lens(policies: Policies, population: Population, as_of: datetime) -> Lens:
