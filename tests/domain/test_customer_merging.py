@@ -187,7 +187,7 @@ def test_m3_of_an_absorbed_customer_what_was_open_goes_on_and_nothing_begins(
     merging.require_own(Merges(absorbed=(CEM,)), command)
 
 
-@pytest.mark.parametrize("kind", sorted(ENDS, key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(ENDS, key=str))
 def test_m3_what_ends_something_is_not_redirected(kind: type) -> None:
     assert passes(find(values(kind), lambda _: True))
 

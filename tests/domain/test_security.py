@@ -1,5 +1,6 @@
 """The security log: an attempt is kept once, as it was (X4, X7, X8)."""
 
+from typing import Any
 from uuid import UUID
 
 from msgspec import defstruct
@@ -78,7 +79,7 @@ def test_the_facts_that_decided_are_kept_as_bounded_text() -> None:
 
 def test_of_many_facts_and_long_names_so_much_is_kept_as_there_is_room_for() -> None:
     fields = [(f"fact_{number}".ljust(101, "x"), frozenset[str]) for number in range(21)]
-    kind = defstruct("Wordy", fields, bases=(Rejection,))
+    kind: Any = defstruct("Wordy", fields, bases=(Rejection,))
     said = details_of(Rejected(kind(**{name: frozenset({"a"}) for name, _ in fields})))
     assert [one.name for one in said] == [name[:100] for name, _ in fields[:20]]
     assert {one.value for one in said} == {"a"}
