@@ -82,6 +82,14 @@ def test_a_hold_that_lapses_settles_what_is_owed_at_that_instant() -> None:
     )
 
 
+def test_of_two_holds_the_first_lapses_while_the_other_goes_on() -> None:
+    first = Hold(redemption="a", reward="mug", lots=(lot(1, 1, 30),), until=day(5))
+    other = Hold(redemption="b", reward="mug", lots=(lot(2, 1, 30),), until=day(6))
+    lapse = Lapse(redemption="a", restored=(lot(1, 1, 30),), forfeited=())
+    for pool in (Pool(holds=(first, other)), Pool(holds=(other, first))):
+        assert due(pool, day(5)) == (lapse,)
+
+
 def test_points_that_lapsed_on_hold_are_forfeited_when_it_ends() -> None:
     held = Hold(redemption="r", reward="mug", lots=(lot(1, 1, 4),), until=day(5))
     assert due(Pool(holds=(held,)), day(5)) == (
