@@ -121,7 +121,7 @@ def more(lots: Lots, back: Lots) -> Lots:
     for part in back:
         there = merged.get(part.number)
         points = part.points + (there.points if there else 0)
-        merged[part.number] = replace(there or part, points=points)
+        merged[part.number] = replace(part, points=points)
     return tuple(merged.values())
 
 
@@ -155,7 +155,7 @@ def settled(pool: Pool, at: datetime) -> Pool:
 
 def settlement(pool: Pool, at: datetime) -> Settlement | None:
     """Return how points that are owed are taken from those that are free; None if none are."""
-    owed_by_now = pool.owed and (pool.owed_since is None or pool.owed_since <= at)
+    owed_by_now = pool.owed_since is None or pool.owed_since <= at
     taken = at_most(first_expiring(usable(pool.lots, at)), pool.owed) if owed_by_now else ()
     return Settlement(allocations=taken, left=pool.owed - total(taken), at=at) if taken else None
 

@@ -101,8 +101,7 @@ def parse_money(text: str, currency: str) -> Money:
     """
     found = _PLAIN.fullmatch(text.strip()) if len(text) <= NUMERAL_MAX else None
     digits = minor_digits(currency)
-    fraction = (found[3] or "").rstrip("0") if found else ""
-    if not found or len(fraction) > digits:
+    if not found or len(fraction := (found[3] or "").rstrip("0")) > digits:
         raise ValueError(f"{text[:40]!r} is not an amount with up to {digits} decimals")
     minor = int(found[2] + fraction.ljust(digits, "0"))
     if minor > MINOR_MAX:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from crmcore.domain import customer
 from crmcore.domain.act import Act
-from crmcore.domain.calendar import add_days, start_of, zone
+from crmcore.domain.calendar import add_days, day_of, start_of, zone
 from crmcore.domain.customer import AcceptOrder, Customer
 from crmcore.domain.customer.acceptance import (
     Books,
@@ -43,7 +43,7 @@ WARN_PERCENT = 80
 
 def account(known: Customer, at: datetime, policy: customer.Policy) -> Details:
     """Return what holds of the account at an instant, and when that changes by itself."""
-    today = policy.day(Act(by="credit", effective_at=at, command_id=UUID(int=0)))
+    today = day_of(at, zone(policy.time_zone))
     now = _told(known, today, policy)
     for day in _ends(customer.books(known, today), policy):
         if _told(known, day, policy) != now:
@@ -148,11 +148,13 @@ def _states(known: Customer, books: Books, status: str, policy: customer.Policy)
 
 def _is_near_limit(books: Books, policy: customer.Policy) -> bool:
     """Tell whether four fifths of the limit are used, and no more than the whole."""
-    limit = books.limit
-    if not isinstance(limit, Money) or limit.minor == 0 or is_over_limit(books, policy):
-        return False
-    total = exposure_of(books, policy).total(policy.counted)
-    return total * 100 >= limit.minor * WARN_PERCENT
+    limit, total = books.limit, exposure_of(books, policy).total(policy.counted)
+    return (
+        isinstance(limit, Money)
+        and limit.minor != 0
+        and total * 100 >= limit.minor * WARN_PERCENT
+        and not is_over_limit(books, policy)
+    )
 
 
 def _ends(books: Books, policy: customer.Policy) -> list[date]:

@@ -125,7 +125,7 @@ def apply(before: Standing, fact: Recorded[Any], policy: Policy) -> Standing:
             after = replace(after, written_off=(day, fact.position))
             return after if _is_open(after, name) else _given_up(after, name)
         case PaymentReversed():
-            return _reversed(after, event, day, fact.position, policy)
+            return _reversed(after, event, day, fact.position)
         case InvoiceIssued(invoice=name, amount=amount, due_on=due_on):
             invoice = Invoice(name=name, amount=amount, due_on=due_on, position=fact.position)
             return replace(after, unpaid=(*before.unpaid, invoice))
@@ -211,16 +211,13 @@ def _given_up(standing: Standing, name: str) -> Standing:
     return replace(standing, unpaid=tuple(i for i in standing.unpaid if i.name != name))
 
 
-def _reversed(
-    standing: Standing, event: PaymentReversed, day: date, position: int, policy: Policy
-) -> Standing:
+def _reversed(standing: Standing, event: PaymentReversed, day: date, position: int) -> Standing:
     """Return the standing after money was taken back: what it settled is late from its due day."""
     for one in event.restored:
         standing = _owed_again(standing, one, position)
     if not event.bounced:
         return standing
-    kept = tuple(b for b in standing.bounced if add_months(b[0], policy.window_months) > day)
-    return replace(standing, bounced=(*kept, (day, position))[-BOUNCED_MAX:])
+    return replace(standing, bounced=(*standing.bounced, (day, position))[-BOUNCED_MAX:])
 
 
 def _owed_again(standing: Standing, one: Restored, position: int) -> Standing:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.inspect import Metadata, StrType, Type, UnionType, type_info
+from msgspec.inspect import Metadata, Type, UnionType, type_info
 from msgspec.structs import fields, replace
 
 from crmcore.domain.customer import (
@@ -118,7 +118,5 @@ def _is_name(shape: Type) -> bool:
             return _is_name(inner)
         case UnionType(types=types):
             return any(map(_is_name, types))
-        case StrType():
-            return shape == _REF
         case _:
-            return False
+            return shape == _REF

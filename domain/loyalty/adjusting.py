@@ -168,8 +168,6 @@ def _adjust(command: Adjust, account: Account, act: Act, policy: Policy) -> tupl
     if made := next((one for one in account.adjustments if one.name == name), None):
         require(made.points == points, AdjustmentReused(adjustment=name, points=made.points))
         return ()
-    if points == 0:
-        return ()
     if points > 0:
         return (
             PointsGranted(
@@ -180,12 +178,14 @@ def _adjust(command: Adjust, account: Account, act: Act, policy: Policy) -> tupl
                 approved_by=act.by,
             ),
         )
-    return (
-        PointsWithdrawn(
-            adjustment=name,
-            allocations=allocated(account, -points, act),
-            reason=command.reason,
-            requested_by=command.requested_by,
-            approved_by=act.by,
-        ),
-    )
+    if points < 0:
+        return (
+            PointsWithdrawn(
+                adjustment=name,
+                allocations=allocated(account, -points, act),
+                reason=command.reason,
+                requested_by=command.requested_by,
+                approved_by=act.by,
+            ),
+        )
+    return ()

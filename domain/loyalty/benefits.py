@@ -70,7 +70,7 @@ def decide(command: Command, account: Account, act: Act, policy: Policy) -> tupl
     this_year = day_in(of, day.year, policy)
     due_on = this_year if this_year <= day else day_in(of, day.year - 1, policy)
     is_due = of <= due_on and day < add_days(due_on, policy.benefit_days)
-    coming = this_year if day < this_year else day_in(of, day.year + 1, policy)
+    coming = day_in(of, due_on.year + 1, policy)
     require(is_due, NotDue(due_on=max(of, coming)))
     last = next((one for one in account.benefits if one.kind == command.kind), None)
     if last is not None:
@@ -99,7 +99,7 @@ def day_in(of: date, year: int, policy: Policy) -> date:
     """Return the day of a year on which a date returns; 29 February is in each of them."""
     if (of.month, of.day) != LEAP_DAY:
         return of.replace(year=year)
-    day = add_months(date(year, 1, 29), 1)
+    day = add_months(of.replace(year=year, month=1), 1)
     if day.day == LEAP_DAY[1] or policy.leap_day == "28 Feb":
         return day
     return add_days(day, 1)

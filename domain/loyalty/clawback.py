@@ -166,8 +166,5 @@ def _refunded(sale: Earned, event: PointsClawedBack) -> Earned:
 
 
 def _ceil(points: int, part: int, whole: int) -> int:
-    """Return the share of points that a part of the money is, rounded up.
-
-    A sale that earned is more than nothing; only facts that no rule made could say otherwise.
-    """
-    return -(-points * part // whole) if part > 0 and whole > 0 else 0
+    """Return the share of points that a part of the money is, rounded up; of nothing it is none."""
+    return -(-points * part // whole) if part > 0 else 0

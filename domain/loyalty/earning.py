@@ -1,5 +1,6 @@
 """A sale earns a lot of points, and campaigns may add to it within their bounds."""
 
+from bisect import insort
 from datetime import date
 from typing import TypeAlias
 
@@ -114,9 +115,8 @@ def with_merit(account: Account, merit: Merit) -> Account:
     """Return an account with points that qualify for a tier; of many the oldest count as one."""
     if not merit.points:
         return account
-    merits = [*account.merits, merit]
-    if account.merits and merit.earned_at < account.merits[-1].earned_at:
-        merits.sort(key=lambda one: one.earned_at)
+    merits = [*account.merits]
+    insort(merits, merit, key=lambda one: one.earned_at)
     if len(merits) > MERITS_MAX:
         oldest, second, *rest = merits
         merits = [replace(second, points=oldest.points + second.points), *rest]
@@ -127,9 +127,7 @@ def with_merit(account: Account, merit: Merit) -> Account:
 def new_lot(account: Account, points: int, act: Act, policy: Policy) -> Lot:
     """Return a new lot: it vests and lapses by the day of the act (rules.md L14)."""
     where, day = zone(policy.time_zone), policy.day(act)
-    vests_at = act.effective_at
-    if policy.vest_days:
-        vests_at = max(vests_at, start_of(add_days(day, policy.vest_days), where))
+    vests_at = max(act.effective_at, start_of(add_days(day, policy.vest_days), where))
     lapses_on = add_months(day, policy.lifetime_months)
     expires_at = start_of(lapses_on, where)
     return Lot(
@@ -143,8 +141,6 @@ def _is_capped(policy: Policy) -> bool:
 
 def _breakdown(base: int, account: Account, act: Act, policy: Policy) -> tuple[Share, ...]:
     """Return what each rule gives within its bounds, if other than the plain rule (L21)."""
-    if not policy.campaigns and not _is_capped(policy):
-        return ()
     day = policy.day(act)
     month = day.replace(day=1)
     extra = [

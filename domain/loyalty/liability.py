@@ -43,7 +43,7 @@ def next_change_at(account: Account, at: datetime) -> datetime | None:
     """Return when the points of an account change next, if nothing happens (rules.md X12)."""
     instants = [hold.until for hold in account.holds]
     held = [lot for hold in account.holds for lot in hold.lots]
-    sent = [lot for one in account.transfers if one.status == "in_transit" for lot in one.lots]
+    sent = [lot for one in account.transfers for lot in one.lots]
     for lot in (*account.lots, *held, *sent):
         instants += [lot.vests_at, lot.expires_at]
     if account.forfeits_at is not None:

@@ -25,14 +25,14 @@ class Periods:
         day = day_of(at, self.where)
         match self.policy.tier_window:
             case "calendar_year":
-                return self._start(date(min(day.year, LAST_DAY.year - 3) + 1 + more, 1, 1))
+                return self._start(add_months(date(day.year, 1, 1), YEAR_MONTHS * (1 + more)))
             case "anniversary":
                 first = self._first or day
                 years = day.year - first.year
                 has_been = add_months(first, YEAR_MONTHS * years) <= day
                 return self._start(add_months(first, YEAR_MONTHS * (years + has_been + more)))
             case "rolling":
-                return self._start(add_months(day, self.policy.tier_window_months * (1 + more)))
+                return self._start(add_months(day, self.policy.tier_window_months))
             case "lifetime":
                 return self.end
             case _:
@@ -40,21 +40,16 @@ class Periods:
 
     def kept_until(self, left_at: datetime) -> datetime:
         """Return until when a tier is kept whose points were there until an instant."""
-        if left_at >= self.end:
-            return self.end
         if self.policy.tier_window == "rolling":
             return self._grace(self.period_end(left_at))
         return self._grace(self.period_end(left_at - MOMENT, more=1))
 
     def landed_until(self, lost_at: datetime) -> datetime:
         """Return until when the next lower tier is kept by whoever lost one."""
-        return self.end if lost_at >= self.end else self._grace(self.period_end(lost_at))
+        return self._grace(self.period_end(lost_at))
 
     def _grace(self, instant: datetime) -> datetime:
-        days = self.policy.tier_grace_days
-        if not days or instant >= self.end:
-            return instant
-        return self._start(add_days(day_of(instant, self.where), days))
+        return self._start(add_days(day_of(instant, self.where), self.policy.tier_grace_days))
 
     def _start(self, day: date) -> datetime:
         return start_of(day, self.where)

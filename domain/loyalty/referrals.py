@@ -183,16 +183,14 @@ def _reversed(referral: Referral, account: Account, act: Act, policy: Policy) ->
         return ()
     require(referral.status != "pending", NotQualified(status=referral.status))
     require(until is None or at < until, ReversalLate(until=until))
-    pool = account.pool(at)
-    left = sum(lot.points for lot in pool.lots if lot.number == referral.lot)
-    lapsed = min(referral.lapsed, max(0, referral.points - left))
-    taken, short = from_lots(pool, referral.lot, referral.points - lapsed, at)
+    gone = referral.lapsed
+    taken, short = from_lots(account.pool(at), referral.lot, referral.points - gone, at)
     owed = short if policy.on_shortfall == "deficit" else 0
     return (
         ReferralReversed(
             referee=referral.referee,
             taken=taken,
-            lapsed=lapsed,
+            lapsed=gone,
             owed=owed,
             waived=short - owed,
             at=at,

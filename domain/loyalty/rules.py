@@ -147,7 +147,7 @@ def _at_its_instant(
     now = _after(account, by_itself)
     events = _decided(command, now, act, policy)
     if not events:
-        return ()
+        return events
     if not now.owed and not isinstance(command, Owing):  # nothing is owed that could be settled
         return (*by_itself, *events)
     then = _after(now, events)

@@ -11,7 +11,7 @@ from crmcore.domain.act import Act
 from crmcore.domain.calendar import start_of, zone
 from crmcore.domain.loyalty.account import Account, Grant, latest
 from crmcore.domain.loyalty.adjusting import require_manager
-from crmcore.domain.loyalty.periods import MOMENT, Periods
+from crmcore.domain.loyalty.periods import Periods
 from crmcore.domain.loyalty.policy import Level, Policy
 from crmcore.domain.value import Instant, Note, Ref, Rejection, Value, require
 
@@ -122,18 +122,17 @@ def tier(account: Account, at: datetime, policy: Policy) -> Tier:
     held = _held(levels, steps, account, periods)
     ends = sorted({instant for spans in held for span in spans for instant in span})
     now = _rank(held, at)
-    since = next((end for end in reversed(ends) if end <= at and _is_start(held, end, now)), None)
-    lower = (end for end in ends if at < end and _rank(held, end) < now)
-    changes = (end for end in ends if at < end and _rank(held, end) != now)
+    since = next((end for end in reversed(ends) if end <= at), None)
+    later = [end for end in ends if at < end]
     counts = (instant for instant, _ in steps if at < instant)
     qualifying = next((points for instant, points in reversed(steps) if instant <= at), 0)
     ahead = levels[now] if now < len(levels) else None
-    change = min((*changes, *counts), default=periods.end)
-    until = next(lower, periods.end)
+    change = min((*later, *counts), default=periods.end)
+    until = next((end for end in later if _rank(held, end) < now), periods.end)
     return Tier(
         tier=levels[now - 1].name if now else None,
         since=since if now else None,
-        valid_until=until if now and until < periods.end else None,
+        valid_until=until if until < periods.end else None,
         qualifying=qualifying,
         next_tier=ahead.name if ahead else None,
         distance=max(0, ahead.points - qualifying) if ahead else None,
@@ -163,7 +162,7 @@ def _held(
     account: Account,
     periods: Periods,
 ) -> list[Spans]:
-    """Return when each level, or a higher one, is held."""
+    """Return when each level, or a higher one, is held; that of the highest is the first."""
     names = [level.name for level in levels]
     given = [(g.tier, Span(g.since, g.until)) for g in account.grants]
     if member := periods.policy.membership_tier:
@@ -177,7 +176,7 @@ def _held(
         earned = _joined([*reached, *earned, *soft])
         granted = [span for name, span in given if name in names[rank:]]
         held.append(_joined([*earned, *granted]))
-    return held[::-1]
+    return held
 
 
 def _reached(
@@ -203,8 +202,3 @@ def _joined(spans: Iterable[Span]) -> Spans:
 def _rank(held: Sequence[Spans], at: datetime) -> int:
     """Return how many levels are held at an instant."""
     return sum(any(span.since <= at < span.until for span in spans) for spans in held)
-
-
-def _is_start(held: Sequence[Spans], at: datetime, rank: int) -> bool:
-    """Tell whether a rank begins at an instant."""
-    return _rank(held, at) == rank != _rank(held, at - MOMENT)
