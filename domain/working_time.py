@@ -159,16 +159,15 @@ def _wall(at: datetime, where: tzinfo) -> tuple[timedelta, date]:
 def _change(since: datetime, until: datetime, where: tzinfo) -> datetime:
     """Return when clocks are changed between two instants, or the later one."""
     offset = _wall(since, where)[0]
-    changed = until - TICK
-    if _wall(changed, where)[0] == offset:
+    if _wall(until, where)[0] == offset:
         return until
-    while changed - since > TICK:
-        middle = since + (changed - since) // 2
+    while until - since > TICK:
+        middle = since + (until - since) // 2
         if _wall(middle, where)[0] == offset:
             since = middle
         else:
-            changed = middle
-    return changed
+            until = middle
+    return until
 
 
 def _end(day: date, closes: time) -> datetime:

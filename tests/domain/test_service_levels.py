@@ -92,6 +92,13 @@ def test_t8_a_reopened_resolution_goes_on_or_begins_anew() -> None:
     history = hourly(OPENED, PAUSED, RESUMED, RESOLVED, NOTED, REOPENED, NOTED, RESOLVED, CLOSED)
     assert hours(only(resolutions(history, TERMS, POLICY))) == 4
     assert [hours(clock) for clock in resolutions(history, TERMS, RESTARTING)] == [2, 2]
+    assert [status for _, status in only(resolutions(history, TERMS, POLICY)).status.changes] == [
+        "paused",
+        "running",
+        "stopped",
+        "running",
+        "stopped",
+    ]
     assert resolutions([], TERMS, POLICY) == ()
 
 
