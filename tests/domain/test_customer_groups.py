@@ -16,6 +16,7 @@ from crmcore.domain.customer import (
     IssueInvoice,
     JoinGroup,
     LeaveGroup,
+    MergeInto,
     Policy,
     ReleaseOrder,
 )
@@ -26,6 +27,7 @@ from crmcore.domain.customer.exposure import Order
 from crmcore.domain.customer.group import (
     MEMBERS_MAX,
     AlreadyInGroup,
+    BelongsTogether,
     GroupFull,
     GroupInGroup,
     GroupJoined,
@@ -107,6 +109,15 @@ def test_cr14_a_group_has_so_many_members_at_most() -> None:
     almost = KNOWN.given(*admitted)
     full = almost.when(AdmitMember(member=ADA), roles=MANAGER).then(MemberAdmitted(member=ADA))
     full.when(AdmitMember(member=BOB), roles=MANAGER).rejected(GroupFull(most=MEMBERS_MAX))
+
+
+def test_cr14_who_is_in_a_group_is_not_merged_into_another() -> None:
+    into = MergeInto(surviving_customer=BOB)
+    known = KNOWN.given(GroupJoined(parent=TOP))
+    known.when(into).rejected(BelongsTogether(parent=TOP, members=()))
+    parent = KNOWN.given(MemberAdmitted(member=ADA))
+    parent.when(into).rejected(BelongsTogether(parent=None, members=(ADA,)))
+    known.given(GroupLeft(parent=TOP)).when(into).then(MergedInto(surviving_customer=BOB))
 
 
 def test_cr14_orders_of_members_are_noted_and_those_of_others_are_not() -> None:

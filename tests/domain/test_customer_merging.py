@@ -410,6 +410,8 @@ def test_m4_who_was_told_apart_by_both_is_not_suggested_until_one_changes() -> N
     assert pairs(both) == []
     half = {ADA: one(told_apart(BOB), name="same"), BOB: one(name="same")}
     assert pairs(half) == [(ADA, BOB, ("name",))]
+    other_half = {ADA: one(name="same"), BOB: one(told_apart(ADA), name="same")}
+    assert pairs(other_half) == [(ADA, BOB, ("name",))]
     changed = {**both, BOB: one(told_apart(ADA, "Same"), name="same")}
     assert pairs(changed) == [(ADA, BOB, ("name",))]
 
