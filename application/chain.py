@@ -49,9 +49,9 @@ def leaves(recorded_at: datetime, digests: bytes) -> list[bytes]:
 
     An entry is a row of a recorded time and a digest; its place is that of the fact.
     """
-    instant = _instant(recorded_at)
+    start = record(2, _instant(recorded_at), column(BYTEA, GENESIS))[:-DIGEST_BYTES]
     return [
-        leaf_hash(record(2, instant, column(BYTEA, digests[at : at + DIGEST_BYTES])))
+        leaf_hash(start + digests[at : at + DIGEST_BYTES])
         for at in range(0, len(digests), DIGEST_BYTES)
     ]
 

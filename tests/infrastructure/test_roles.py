@@ -299,6 +299,11 @@ def test_each_login_does_its_work(login: Login) -> None:
         assert [fact.position for fact in auditor.history(CLO, known_at=sealed)] == [sealed]
         assert auditor.history(CLO, known_at=waiting) == []
         assert auditor.verify().problems == ()
+        private, public = CRM.new_key("log")
+        note = auditor.checkpoint(private)
+        assert sealer.checkpoint(private, extends=note) == note
+        assert auditor.verify(checkpoints=[note], key=public).problems == ()
+        assert CRM.check_proof(auditor.prove(CLO, checkpoint=note), key=public).size == sealed
         assert projector.rebuild().facts == sealed
         assert projector.rebuild().answers.added == 0
         assert [row.customer for row in auditor.answers(CLO)][:1] == [CLO]
