@@ -1,12 +1,14 @@
 """What a deal is worth, line by line or as a whole, and when it is expected to close."""
 
 from datetime import date
+from fractions import Fraction
 from functools import reduce
 from typing import Annotated, TypeAlias, assert_never
 
 from msgspec import Meta
 from msgspec.structs import replace
 
+from crmcore.domain.customer.exchange import valued
 from crmcore.domain.money import Money
 from crmcore.domain.opportunity.state import Line, Opportunity, require_amount, require_open
 from crmcore.domain.value import Rejection, Value, require
@@ -116,7 +118,12 @@ def _revise(lines: tuple[Line, ...], deal: Opportunity) -> tuple[Event, ...]:
         require(names.count(name) == 1, LineTwice(line=name))
     if lines == deal.lines:
         return ()
-    amount = reduce(Money.__add__, (line.amount for line in lines)) if lines else deal.amount
+    amount = _sum_of(lines) if lines else deal.amount
     if lines and amount:
         require_amount(amount, deal.frozen)
     return (LinesRevised(lines=lines, amount=amount),)
+
+
+def _sum_of(lines: tuple[Line, ...]) -> Money:
+    """Return what lines come to; too much to be stored is refused like any such amount."""
+    return valued(reduce(Money.__add__, (line.amount for line in lines)), Fraction(1))

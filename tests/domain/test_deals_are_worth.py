@@ -61,6 +61,13 @@ def test_lines_differ_and_come_to_something_in_one_currency() -> None:
     DEAL.when(ReviseLines(lines=(DESKS, taxi))).rejected(mixed)
 
 
+def test_lines_that_come_to_too_much_are_refused_like_any_amount() -> None:
+    dear = Line(line="1", price=Money(minor=10**15, currency="USD"), quantity=1_000_000)
+    assert DEAL.when(ReviseLines(lines=(dear,))).steps[0].unstorable is not None
+    less = Line(line="2", price=Money(minor=1 - 10**15, currency="USD"), quantity=1_000_000)
+    assert DEAL.when(ReviseLines(lines=(dear, less))).state.amount == usd(10_000)
+
+
 def test_o12_lines_keep_the_currency_in_which_a_deal_was_closed() -> None:
     again = DEAL.when(MarkLost(reason="no"), Reopen(reason="yes"))
     taxi = Line(line="3", price=eur(1))

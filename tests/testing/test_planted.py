@@ -7,11 +7,19 @@ from crmcore.testing.contracts import laws_for
 from crmcore.testing.shortening import shortened
 from tests.testing.planted import CUSTOMER, DEALS, LOYALTY, PLANTED, TICKETS, Planted
 from tests.testing.planted_credit import PLANTED_CREDIT
+from tests.testing.planted_deals import PLANTED_DEALS
 from tests.testing.planted_loyalty import PLANTED_LOYALTY
 from tests.testing.planted_people import PLANTED_PEOPLE
 from tests.testing.planted_policy import PLANTED_POLICY
 
-ALL = (*PLANTED, *PLANTED_CREDIT, *PLANTED_LOYALTY, *PLANTED_PEOPLE, *PLANTED_POLICY)
+ALL = (
+    *PLANTED,
+    *PLANTED_CREDIT,
+    *PLANTED_DEALS,
+    *PLANTED_LOYALTY,
+    *PLANTED_PEOPLE,
+    *PLANTED_POLICY,
+)
 
 RULES = {rules.kind: rules for rules in (LOYALTY, CUSTOMER, DEALS, TICKETS)}
 

@@ -17,7 +17,11 @@ from crmcore.testing.rulebook import opportunity as laws
 from crmcore.testing.steps import AnyDecider
 from tests.testing.mistakes.port import Mistake
 
-RULES = opportunity.decider(opportunity.Policy())
+COMMANDS = (
+    opportunity.Open | opportunity.NameCustomer | opportunity.ChangeStage | opportunity.MarkWon
+    | opportunity.MarkLost | opportunity.Reopen
+)  # fmt: skip
+RULES = replace(opportunity.decider(opportunity.Policy()), commands=COMMANDS)
 
 
 class Scored(Opportunity):
