@@ -16,6 +16,7 @@ from crmcore.domain.act import Act
 from crmcore.domain.customer import (
     Absorb,
     AcceptOrder,
+    AdmitMember,
     Contact,
     Customer,
     Deliver,
@@ -230,6 +231,7 @@ def told(own_id: UUID, command: object, customers: Mapping[UUID, Customer]) -> B
     return known.beside
 
 
+DELIVER = Deliver(order="o", delivery="d", amount=usd(1))
 ORDER = AcceptOrder(order="new", amount=usd(1))
 
 
@@ -268,8 +270,7 @@ def test_m3_the_absorbed_is_told_of_the_holds_of_the_others_only() -> None:
         BOB: one(BILLED, HELD, ABSORBED, Absorbed(absorbed_customer=CEM)),
         CEM: one(ORDERED, HELD, MERGED),
     }
-    deliver = Deliver(order="o", delivery="d", amount=usd(1))
-    same = told(ADA, deliver, customers).same
+    same = told(ADA, DELIVER, customers).same
     assert [hold.name for hold in same.holds] == [f"{BOB}/h", f"{CEM}/h"]
     assert (same.orders, same.invoices) == ((), ())
 
@@ -283,6 +284,22 @@ def test_m3_who_is_absorbed_is_shown_with_those_it_stands_for() -> None:
     newcomer = told(CEM, Absorb(absorbed_customer=BOB), customers).newcomer
     assert [item.name for item in newcomer.invoices] == [f"{BOB}/i"]
     assert [item.name for item in newcomer.orders] == [f"{ADA}/o"]
+
+
+def test_cr14_who_is_admitted_is_shown_to_the_parent() -> None:
+    customers = {ADA: one(BILLED), BOB: one()}
+    newcomer = told(BOB, AdmitMember(member=ADA), customers).newcomer
+    assert [item.name for item in newcomer.invoices] == [f"{ADA}/i"]
+
+
+def test_m3_whoever_leads_into_a_circle_is_told_something() -> None:
+    customers = {
+        ADA: one(MERGED),
+        BOB: one(ABSORBED, MergedInto(surviving_customer=CEM)),
+        CEM: one(HELD, MergedInto(surviving_customer=BOB)),
+    }
+    same = informed(ADA, DELIVER, customers[ADA], lambda ids: {i: customers[i] for i in ids})
+    assert [hold.name for hold in same.beside.same.holds] == [f"{CEM}/h"]
 
 
 def test_what_has_nothing_to_do_with_others_looks_at_nobody() -> None:
