@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-import chinese_calendar  # type: ignore[import-untyped] # it has none
+import chinese_calendar
 import msgspec
 import pytest
 
