@@ -126,7 +126,10 @@ def next_change_at(clock: Clock, percents: Collection[Percent], at: datetime) ->
         return None
     counted, terms = elapsed(clock, at), clock.terms.at(at)
     over = {escalation.percent for escalation in escalations(clock, percents, at)}
-    marks = (terms.target + TICK, *(_share(percent)(terms) for percent in set(percents) - over))
+    marks = (
+        terms.target + TICK,
+        *(_share(percent)(terms) for percent in sorted(set(percents) - over)),
+    )
     ahead = [mark for mark in marks if mark > counted]
     return _coming(clock, at, min(ahead)) if ahead else None
 

@@ -509,7 +509,7 @@ def test_of_many_who_migrate_at_once_one_makes_the_schema(postgres_url: str, opt
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(lambda _: CRM.migrate(url, roles=True), range(4)))
     assert sorted(made) == [(0, 5), (5, 5), (5, 5), (5, 5)]
-    assert catalog(postgres_url)["version"] == [(3,), (4,)]
+    assert catalog(postgres_url)["version"] == [(3,), (4,), (5,)]
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(postgres_url: str) -> None:

@@ -121,20 +121,22 @@ def test_a_function_of_which_some_mutants_are_killed_is_open_until_all_were_run(
 
 
 def test_what_is_wrong_with_a_record_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "modules", lambda: ["domain/decider.py"])
-    key = ("domain/decider.py", "Decider.fold")
-    [fold] = functions("domain/decider.py")
+    monkeypatch.setattr(record, "modules", lambda: ["domain/customer/policy.py"])
+    key = ("domain/customer/policy.py", "Policy.day")
+    [fold] = functions("domain/customer/policy.py")
     good = Record(95, {key: Entry(fold.digest, 1, ("t::a",))}, {}, {})
     assert list(problems(good, {"t::a"})) == []
     changed = good._replace(entries={key: Entry("else", 1, ("t::a",))})
-    gone = good._replace(entries=good.entries | {("domain/decider.py", "x"): Entry("", 1, ())})
+    gone = good._replace(
+        entries=good.entries | {("domain/customer/policy.py", "x"): Entry("", 1, ())}
+    )
     lives = good._replace(survivors={(*key, "c"): ""})
     said = [list(problems(one, {"t::a"})) for one in (changed, gone, lives)]
     assert said == [
-        ["domain/decider.py Decider.fold: it, or who killed its mutants, is not as recorded"],
-        ["domain/decider.py x: it is gone"],
+        ["domain/customer/policy.py Policy.day: it, or who killed its mutants, is not as recorded"],
+        ["domain/customer/policy.py x: it is gone"],
         [
-            "domain/decider.py Decider.fold c: it lives, and the record does not say why",
+            "domain/customer/policy.py Policy.day c: it lives, and the record does not say why",
             "0 of 1 mutants are killed: less than 95 %",
         ],
     ]

@@ -43,6 +43,7 @@ ATTRIBUTES = {
 }
 ALLOWED = {
     ("domain/calendar.py", "time"): "datetime.time() is midnight, where a business day starts",
+    ("domain/working_time.py", "time"): "datetime.time() is midnight, where hours may end",
     ("domain/calendar.py", "ZoneInfo"): "the zone is a policy; its rules are data of the system",
     ("domain/act.py", "a set as a field"): "roles are only looked up, and an act is no state",
 }
