@@ -23,6 +23,7 @@ from crmcore.domain.customer import (
     LowerLimit,
     Policy,
     credit,
+    group,
     merging,
     orders,
     profile,
@@ -48,7 +49,8 @@ def usd(cents: int) -> Money:
 
 
 FEW: Overrides = {"hold": ["h"], "currency": ["USD", "USD", "USD", "EUR"]}
-APART = dict.fromkeys(get_args(merging.Command), 0)  # who is absorbed trades no more
+# Who is absorbed trades no more, and who is in a group meets its limit, too (CR14).
+APART = dict.fromkeys((*get_args(merging.Command), *get_args(group.Command)), 0)
 HISTORIES = histories(CUSTOMER, overrides=FEW, weights=APART)
 
 
@@ -332,4 +334,5 @@ def test_cr13_while_there_is_a_hold_nothing_passes(history: History) -> None:
 
 
 def test_all_that_is_declared_occurs() -> None:
-    assert vacuous(CUSTOMER, overrides=FEW) == []
+    # A group is full with a hundred members: `test_cr14_a_group_has_so_many_members_at_most`.
+    assert vacuous(CUSTOMER, overrides=FEW) == [group.GroupFull]

@@ -56,6 +56,10 @@ def march(day: int) -> date:
     return date(2026, 3, day)
 
 
+def test_of_a_deal_that_nobody_spoke_of_there_is_nothing_to_say() -> None:
+    assert outlook(POLICY).judge(Deal(), start(march(1))) is None
+
+
 def facts_of(
     *commands: tuple[date, opportunity.Command], policy: Policy = POLICY, deal: UUID = DEAL
 ) -> Facts:
