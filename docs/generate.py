@@ -181,8 +181,8 @@ def _open(functions: dict[str, dict[str, Any]]) -> Iterator[str]:
     if not functions:
         return
     yield from ("", "## Those that are open", "")
-    yield "Functions some of whose mutants the tests of their own module did not kill, or were not"
-    yield "run yet. Nobody knows whether those live: what is killed so far is a least number."
+    yield "Functions not all of whose mutants were run as they are now, or of which one lives and"
+    yield "has no reason yet. What is killed so far is a least number."
     yield from ("", "| Module | Functions | Mutants | Killed so far |", "|---|---|---|---|")
     counts = [
         (module, len(known), *(sum(one[what] for one in known.values()) for what in COUNTS))

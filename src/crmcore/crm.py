@@ -64,6 +64,7 @@ from crmcore.domain.customer import (
 from crmcore.domain.customer.beside import GroupBooks
 from crmcore.domain.customer.credit import Grade
 from crmcore.domain.customer.duplicates import Suggestion, possible_duplicates
+from crmcore.domain.customer.group import GroupJoined, MemberAdmitted
 from crmcore.domain.customer.informing import group_of
 from crmcore.domain.customer.merging import Absorbed, MergedInto, resolved
 from crmcore.domain.customer.ownership import in_charge, owners
@@ -612,7 +613,9 @@ class CRM:
         """Return the credit level; None before the customer was registered."""
         at, position, rules = self._asked(as_of, known_at)
         facts = self._told(_an_id(customer), at, position)
-        return answer(credit_under(rules.policies, self._group(customer, at, position)), facts, at)
+        is_grouped = any(isinstance(fact.event, GroupJoined | MemberAdmitted) for fact in facts)
+        group = self._group(customer, at, position) if is_grouped else None
+        return answer(credit_under(rules.policies, group), facts, at)
 
     def value(
         self, customer: UUID, *, as_of: When = None, known_at: Known = None

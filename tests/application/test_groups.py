@@ -4,10 +4,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,22 +31,10 @@ from crmcore.domain.money import CurrencyMismatch, Money
 from crmcore.domain.recorded import Stream
 from crmcore.domain.value import Value
 from tests.application.acting import NOW, in_memory, usd
+from tests.application.trading import GUS, details, do, met, order, refused
 
 ADA, BOB, CEM, TOP = (UUID(int=number) for number in (7, 8, 9, 10))
 ALL = (ADA, BOB, CEM, TOP)
-GUS = "gus"
-
-
-def do(crm: CRM, command: Value, to: UUID, by: str = "ann") -> Sequence[Any]:
-    roles = ("general_manager",) if by == GUS else ()
-    receipt = crm.do(command, to=to, act=crm.act(by, roles=roles))
-    return [fact.event for fact in receipt.facts]
-
-
-def refused(crm: CRM, command: Value, to: UUID, by: str = "ann") -> object:
-    with pytest.raises(Rejected) as no:
-        do(crm, command, to, by)
-    return no.value.rejection
 
 
 def register(crm: CRM, who: UUID) -> None:
@@ -72,18 +58,8 @@ def grouped(crm: CRM) -> CRM:
     return crm
 
 
-def order(cents: int, name: str = "o") -> customer.AcceptOrder:
-    return customer.AcceptOrder(order=name, amount=usd(cents))
-
-
 def invoice(cents: int, name: str = "i") -> customer.IssueInvoice:
     return customer.IssueInvoice(invoice=name, amount=usd(cents))
-
-
-def details(crm: CRM, who: UUID) -> dict[str, str]:
-    said = crm.credit(who)
-    assert said is not None
-    return dict(said.details)
 
 
 # Who belongs to whom
@@ -264,14 +240,6 @@ def test_cr14_in_every_story_an_order_meets_what_the_answer_says(
             do(crm, HAPPENS[what](number), who, GUS)
         for one in ALL:
             assert_agreed(crm, one, f"try-{number}")
-
-
-def met(crm: CRM, command: Value, who: UUID) -> tuple[str, Any]:
-    """Return what refuses a command, or "ok" and the first of its facts."""
-    try:
-        return "ok", do(crm, command, who)[0]
-    except Rejected as no:
-        return no.code, None
 
 
 def assert_agreed(crm: CRM, who: UUID, name: str) -> None:

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from crmcore.domain.money import CurrencyMismatch, Money
 from crmcore.domain.recorded import Stream
 from crmcore.domain.value import Value
 from tests.application.acting import usd
+from tests.application.trading import details, do, met, order, refused
 
 ADA, BOB, CEM = (UUID(int=number) for number in (7, 8, 9))
 ALL = (ADA, BOB, CEM)
@@ -52,33 +52,12 @@ def limited(crm: CRM, register: Value, who: UUID, cents: int = 1_000) -> None:
     crm.do(customer.ApproveLimit(request="r", amount=usd(cents)), to=who, act=boss)
 
 
-def do(crm: CRM, command: Value, to: UUID) -> Sequence[Any]:
-    receipt = crm.do(command, to=to, act=crm.act("ann"))
-    return [fact.event for fact in receipt.facts]
-
-
-def refused(crm: CRM, command: Value, to: UUID) -> object:
-    with pytest.raises(Rejected) as no:
-        do(crm, command, to)
-    return no.value.rejection
-
-
-def order(cents: int, name: str = "o") -> customer.AcceptOrder:
-    return customer.AcceptOrder(order=name, amount=usd(cents))
-
-
 def invoice(cents: int, name: str = "i", due_on: date | None = None) -> customer.IssueInvoice:
     return customer.IssueInvoice(invoice=name, amount=usd(cents), due_on=due_on)
 
 
 def merge(crm: CRM, absorbed: UUID, into: UUID) -> None:
     crm.merge(absorbed, into=into, act=crm.act("ann"))
-
-
-def details(crm: CRM, who: UUID) -> dict[str, str]:
-    said = crm.credit(who)
-    assert said is not None
-    return dict(said.details)
 
 
 def test_m3_what_the_absorbed_owes_counts_against_the_limit_of_the_survivor() -> None:
@@ -293,14 +272,6 @@ def test_m3_at_every_instant_an_order_meets_what_the_answer_says(story: Sequence
             continue
         for one in ALL:
             assert_agreed(crm, one, f"try-{number}")
-
-
-def met(crm: CRM, command: Value, who: UUID) -> tuple[str, Any]:
-    """Return what refuses a command, or "ok" and the first of its facts."""
-    try:
-        return "ok", do(crm, command, who)[0]
-    except Rejected as no:
-        return no.code, None
 
 
 def assert_agreed(crm: CRM, who: UUID, name: str) -> None:
