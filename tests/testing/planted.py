@@ -30,10 +30,6 @@ SELLING = (
     customer.Register | customer.RecordInvestigation | customer.RequestLimit
     | customer.ApproveLimit | customer.PlaceHold | customer.AcceptOrder
 )  # fmt: skip
-DEALING = (
-    opportunity.Open | opportunity.ChangeStage | opportunity.MarkWon | opportunity.MarkLost
-    | opportunity.Reopen
-)  # fmt: skip
 BILLING = (
     customer.Register | customer.IssueInvoice | customer.ReceivePayment | customer.ReceiveOnAccount
     | customer.AllocatePayment | customer.ReversePayment | customer.WriteOff
@@ -299,22 +295,10 @@ PLANTED: Sequence[Planted] = (
     Planted(
         "books more than was paid", "CR3", among(BILLING, changed(CUSTOMER, _books_too_much)), 3
     ),
-    Planted(
-        "leaves a lost deal its chance", "O1", among(DEALING, evolving(DEALS, _keeps_its_chance)), 2
-    ),
-    Planted(
-        "guesses the last stage of a lost deal",
-        "O4",
-        among(DEALING, changed(DEALS, _guesses_the_stage)),
-        2,
-    ),
-    Planted("reopens without a reason", "O6", among(DEALING, deciding(DEALS, _needs_no_reason)), 3),
-    Planted(
-        "opens a deal twice",
-        "O10",
-        among(DEALING, believing(DEALS, opportunity.Open, _opens_again)),
-        2,
-    ),
+    Planted("leaves a lost deal its chance", "O1", evolving(DEALS, _keeps_its_chance), 2),
+    Planted("guesses the last stage of a lost deal", "O4", changed(DEALS, _guesses_the_stage), 2),
+    Planted("reopens without a reason", "O6", deciding(DEALS, _needs_no_reason), 3),
+    Planted("opens a deal twice", "O10", believing(DEALS, opportunity.Open, _opens_again), 2),
     Planted("takes every reply for the first", "T6", changed(TICKETS, _responds_anew), 3),
     Planted(
         "closes a complaint without its cause",
